@@ -1,0 +1,2 @@
+-- Pass-through: the cost of the engine itself.
+SELECT auction, bidder, price, date_time, extra FROM bid

@@ -1,0 +1,512 @@
+//! The driver: turns requests into batches, gives them to the tasks, and makes a commit of what they did.
+//!
+//! One thread. It is the only one that gives out txids and the only one that talks to the tasks, so the order of its work
+//! is the order of everything: a read sees exactly the batches dispatched before it.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender};
+use monsoon_circuit::{RelationId, WeightedBatch};
+use monsoon_connectors::Position;
+use monsoon_state::{Commit, StateStore, TxId, Write};
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc::unbounded_channel;
+
+use crate::api::{Change, ReadRequest, Written};
+use crate::batch_input::BatchInput;
+use crate::command::{Backfill, Command, Output, Step, table_id};
+use crate::committer::{Job, Then};
+use crate::log::{LogReader, OpenSource};
+use crate::request::{ReadStarted, Reading, Reply, Request, SubscribeStarted};
+use crate::shared::Shared;
+use crate::source_reader::SourceReader;
+use crate::{EngineConfig, Error, Result};
+
+/// A running task, as the driver sees it.
+pub(crate) struct TaskHandle {
+    pub commands: Sender<Command>,
+    pub outputs: Receiver<Result<Output>>,
+}
+
+/// What the driver knows of a relation.
+pub(crate) struct Relation {
+    pub schema: arrow::datatypes::SchemaRef,
+    pub role: Role,
+}
+
+/// What a relation is to the driver.
+pub(crate) enum Role {
+    Stream,
+    Source(SourceRole),
+    Table,
+    View { inputs: Vec<RelationId> },
+    Sink,
+}
+
+/// A source and how far it is.
+pub(crate) struct SourceRole {
+    pub open: OpenSource,
+    pub progress: SourceProgress,
+    pub reader: Option<SourceReader>,
+}
+
+/// What is committed of a source, as JSON under `e/source/<id>`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct SourceProgress {
+    /// Where to go on.
+    pub position: Position,
+    /// Rows delivered so far.
+    pub rows: u64,
+}
+
+/// What is committed of a stream's event time, as JSON under `e/watermark/<id>`.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub(crate) struct EventTime {
+    pub watermark_us: Option<i64>,
+    pub late: u64,
+}
+
+/// The driver's state.
+pub(crate) struct Driver {
+    pub config: EngineConfig,
+    pub store: Arc<dyn StateStore>,
+    pub shared: Arc<Shared>,
+    pub tasks: Vec<TaskHandle>,
+    pub jobs: Sender<Job>,
+    pub requests: Receiver<Request>,
+    /// For source readers.
+    pub to_self: Sender<Request>,
+    pub relations: BTreeMap<RelationId, Relation>,
+    pub event_times: HashMap<RelationId, EventTime>,
+    pub watermarks: Arc<HashMap<RelationId, i64>>,
+    pub windowed: HashSet<RelationId>,
+    /// The last txid given out.
+    pub last: TxId,
+    pub started: bool,
+    /// A watermark has advanced, and windows may close in the next batch.
+    pub close_due: bool,
+    pub batches: u64,
+    pub over_memory: bool,
+    pub failed: Option<Error>,
+    /// Which task gets the next small batch.
+    pub turn: usize,
+}
+
+impl Driver {
+    /// Works until it is told to stop or everybody has hung up.
+    pub fn run(mut self) {
+        while let Ok(first) = self.requests.recv() {
+            let mut next = Some(first);
+            let mut batch = BatchInput::default();
+            while let Some(request) = next.take() {
+                match request {
+                    Request::Write { changes, reply } => self.take_write(changes, reply, &mut batch),
+                    Request::SourceRows { relation, rows, next, bad } => {
+                        self.shared.note_bad_records(relation, bad);
+                        batch.add_source(relation, rows, next);
+                    }
+                    Request::Stop { reply } => {
+                        self.dispatch(batch);
+                        self.stop(reply);
+                        return;
+                    }
+                    other => {
+                        self.dispatch(std::mem::take(&mut batch));
+                        self.handle(other);
+                    }
+                }
+                if batch.rows() < self.config.batch_rows {
+                    next = self.requests.try_recv().ok();
+                }
+            }
+            self.dispatch(batch);
+            while self.close_due && self.failed.is_none() {
+                self.close_due = false;
+                self.run_batch(BatchInput::default());
+            }
+        }
+    }
+
+    fn handle(&mut self, request: Request) {
+        match request {
+            Request::Create { relation, catalog, reply } => self.create(*relation, catalog, reply),
+            Request::Restore { relation, reply } => drop(reply.send(self.restore(*relation))),
+            Request::Start { reply } => {
+                self.started = true;
+                let outcome = self.start_sources().and_then(|()| self.clear_orphans());
+                drop(reply.send(outcome));
+            }
+            Request::Drop { relations, catalog, reply } => self.drop_relations(&relations, catalog, reply),
+            Request::Catalog { writes, reply } => self.commit(writes, Output::default(), vec![answer(reply)]),
+            Request::Read { requests, reply } => drop(reply.send(self.read(requests))),
+            Request::Subscribe { relation, options, reply } => drop(reply.send(self.subscribe(relation, options))),
+            Request::Flush { reply } => self.barrier(vec![answer(reply)]),
+            Request::Write { .. } | Request::SourceRows { .. } | Request::Stop { .. } => {}
+        }
+    }
+
+    /// Checks a write and adds it to the batch; a wrong one is answered at once, alone.
+    fn take_write(&mut self, changes: Vec<Change>, reply: Reply<Written>, batch: &mut BatchInput) {
+        match self.check_write(&changes) {
+            Ok(()) => batch.add_write(changes, reply),
+            Err(error) => drop(reply.send(Err(error))),
+        }
+    }
+
+    fn check_write(&self, changes: &[Change]) -> Result<()> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        if self.over_memory {
+            return Err(Error::OutOfMemory { limit_mb: self.config.memory_limit_bytes >> 20 });
+        }
+        for change in changes {
+            let relation = self.relations.get(&change.relation).ok_or(Error::NoRelation(change.relation.0))?;
+            let deletes = change.batches.iter().any(|batch| (0..batch.len()).any(|row| batch.weight(row) < 0));
+            match &relation.role {
+                Role::Table => {}
+                Role::Stream if !deletes => {}
+                Role::Stream => return Err(Error::Rejected("rows can't be deleted from a stream".into())),
+                _ => return Err(Error::Rejected("only streams and tables can be written to".into())),
+            }
+            if change.batches.iter().any(|batch| batch.rows.schema().fields().len() != relation.schema.fields().len()) {
+                return Err(Error::Rejected("rows don't have the relation's columns".into()));
+            }
+        }
+        Ok(())
+    }
+
+    fn dispatch(&mut self, batch: BatchInput) {
+        if !batch.is_empty() {
+            self.run_batch(batch);
+        }
+    }
+
+    /// One batch: all tasks run it, and the committer gets the commit.
+    fn run_batch(&mut self, mut batch: BatchInput) {
+        if let Some(error) = &self.failed {
+            batch.refuse(error);
+            return;
+        }
+        let sources = batch.take_sources();
+        let writes = self.advance_sources(&sources);
+        let wanted = Arc::new(self.shared.subscribers.wanted());
+        let relations = &self.relations;
+        // Tables take their writes in order, so one task must see them all before the exchange.
+        let keeps_order = |id: RelationId| matches!(relations.get(&id), Some(Relation { role: Role::Table, .. }));
+        let (inputs, replies) = batch.share_out(self.tasks.len(), &mut self.turn, keeps_order);
+        for (task, inputs) in self.tasks.iter().zip(inputs) {
+            let step = Step { inputs, watermarks: self.watermarks.clone(), wanted: wanted.clone() };
+            let _ = task.commands.send(Command::Step(step));
+        }
+        let outcome = self.gather();
+        for (relation, ..) in &sources {
+            if let Some(Relation { role: Role::Source(source), .. }) = self.relations.get(relation)
+                && let Some(reader) = &source.reader
+            {
+                reader.taken();
+            }
+        }
+        match outcome {
+            Ok(output) => {
+                let then = replies.into_iter().map(|reply| acknowledge(reply, late_rows(&output))).collect();
+                self.commit(writes, output, then);
+            }
+            Err(error) => {
+                self.fail(error.clone());
+                replies.into_iter().for_each(|reply| drop(reply.send(Err(error.clone()))));
+            }
+        }
+        self.check_memory();
+    }
+
+    fn advance_sources(&mut self, sources: &[(RelationId, u64, Position)]) -> Vec<Write> {
+        let mut writes = Vec::new();
+        for (relation, rows, next) in sources {
+            let Some(Relation { role: Role::Source(source), .. }) = self.relations.get_mut(relation) else { continue };
+            source.progress = SourceProgress { position: next.clone(), rows: source.progress.rows + rows };
+            writes.extend(put_json(format!("e/source/{relation}"), &source.progress));
+            self.shared.note_position(*relation, &source.progress.position);
+        }
+        writes
+    }
+
+    /// Waits for every task, and adds up what they did.
+    pub fn gather(&mut self) -> Result<Output> {
+        let mut sum = Output::default();
+        let mut failed = None;
+        for task in &self.tasks {
+            match task.outputs.recv() {
+                Ok(Ok(output)) => sum.absorb(output),
+                Ok(Err(error)) => failed = Some(worse(failed, error)),
+                Err(_) => failed = Some(worse(failed, Error::Stopped("a task has stopped".into()))),
+            }
+        }
+        failed.map_or(Ok(sum), Err)
+    }
+
+    /// Hands a commit to the committer.
+    pub fn commit(&mut self, mut writes: Vec<Write>, output: Output, then: Vec<Then>) {
+        if let Some(error) = &self.failed {
+            then.into_iter().for_each(|then| then(Err(error.clone())));
+            return;
+        }
+        writes.extend(self.advance_event_time(&output));
+        writes.extend(output.chunks.into_iter().map(|(table, payload)| Write::Append { table, payload }));
+        self.shared.note_rows(&output.rows);
+        self.shared.note_row_errors(output.errors);
+        let (sinks, published) =
+            output.changes.into_iter().partition(|(id, _)| matches!(self.relations.get(id).map(|r| &r.role), Some(Role::Sink)));
+        self.last = self.last.next();
+        let commit = Some(Commit { txid: self.last, writes });
+        if self.jobs.send(Job { commit, published, sinks, then }).is_err() {
+            self.fail(Error::Stopped("the committer has stopped".into()));
+        }
+    }
+
+    fn advance_event_time(&mut self, output: &Output) -> Vec<Write> {
+        let mut changed = HashSet::new();
+        for (relation, late) in &output.late {
+            self.event_times.entry(*relation).or_default().late += late;
+            changed.insert(*relation);
+        }
+        for (relation, implied) in &output.watermarks {
+            let time = self.event_times.entry(*relation).or_default();
+            if time.watermark_us.is_none_or(|old| old < *implied) {
+                time.watermark_us = Some(*implied);
+                changed.insert(*relation);
+                self.close_due |= !self.windowed.is_empty();
+            }
+        }
+        if changed.is_empty() {
+            return Vec::new();
+        }
+        self.refresh_watermarks();
+        let entries = changed.into_iter().map(|relation| (relation, self.event_times[&relation]));
+        entries.filter_map(|(relation, time)| put_json(format!("e/watermark/{relation}"), &time)).collect()
+    }
+
+    pub fn refresh_watermarks(&mut self) {
+        let known = self.event_times.iter().filter_map(|(id, time)| time.watermark_us.map(|watermark| (*id, watermark)));
+        self.watermarks = Arc::new(known.collect());
+        self.shared.note_event_times(&self.event_times);
+    }
+
+    /// Runs `then` after everything handed over before is committed.
+    pub fn barrier(&mut self, then: Vec<Then>) {
+        let _ = self.jobs.send(Job { commit: None, published: Vec::new(), sinks: Vec::new(), then });
+    }
+
+    pub fn fail(&mut self, error: Error) {
+        tracing::error!("engine stops writing: {error}");
+        let error = if matches!(error, Error::Stopped(_)) { error } else { Error::Stopped(error.to_string()) };
+        self.failed.get_or_insert(error);
+    }
+
+    fn read(&mut self, requests: Vec<ReadRequest>) -> Result<ReadStarted> {
+        let mut relations = Vec::with_capacity(requests.len());
+        for request in requests {
+            let reading = self.read_one(request.relation, request.keys)?;
+            relations.push((request.relation, reading));
+        }
+        Ok(ReadStarted { txid: self.last, relations })
+    }
+
+    fn read_one(&self, id: RelationId, keys: Option<Vec<Vec<datafusion::common::ScalarValue>>>) -> Result<Reading> {
+        let relation = self.relations.get(&id).ok_or(Error::NoRelation(id.0))?;
+        match &relation.role {
+            Role::Stream | Role::Source(_) => Ok(Reading::Log(self.log_reader(id)?)),
+            Role::Sink => Err(Error::Rejected("a sink can't be read".into())),
+            Role::Table | Role::View { .. } => {
+                let (reply, receiver) = unbounded_channel();
+                let keys = keys.map(Arc::new);
+                for task in &self.tasks {
+                    let _ = task.commands.send(Command::Read { relation: id, keys: keys.clone(), reply: reply.clone() });
+                }
+                Ok(Reading::Tasks(receiver))
+            }
+        }
+    }
+
+    /// Reads a stream up to the last dispatched txid.
+    pub fn log_reader(&self, id: RelationId) -> Result<LogReader> {
+        match self.relations.get(&id).map(|relation| &relation.role) {
+            Some(Role::Source(source)) => {
+                let late = self.event_times.get(&id).map_or(0, |time| time.late);
+                if late > 0 {
+                    return Err(Error::Rejected(format!(
+                        "{late} rows of this stream were late and dropped, and its connector's rows are not kept: it can't be read again exactly"
+                    )));
+                }
+                Ok(LogReader::Replay { open: source.open.clone(), rows: source.progress.rows })
+            }
+            _ => Ok(LogReader::Chunks { store: self.store.clone(), relation: id, until: self.last }),
+        }
+    }
+
+    fn subscribe(&mut self, id: RelationId, options: crate::api::SubscribeOptions) -> Result<SubscribeStarted> {
+        let relation = self.relations.get(&id).ok_or(Error::NoRelation(id.0))?;
+        if matches!(relation.role, Role::Sink) {
+            return Err(Error::Rejected("a sink can't be subscribed to; subscribe to what it publishes".into()));
+        }
+        let schema = relation.schema.clone();
+        let snapshot = if options.snapshot { Some(self.read(vec![ReadRequest { relation: id, keys: None }])?) } else { None };
+        let subscription = self.shared.subscribers.add(id, schema, self.last, options);
+        Ok(SubscribeStarted { snapshot, txid: self.last, subscription })
+    }
+
+    fn drop_relations(&mut self, ids: &[RelationId], catalog: Vec<Write>, reply: Reply<TxId>) {
+        let mut writes = catalog;
+        let tables = match self.store.tables() {
+            Ok(tables) => tables,
+            Err(error) => return drop(reply.send(Err(error.into()))),
+        };
+        for &id in ids {
+            writes.extend(tables.iter().filter(|&&table| crate::command::relation_of(table) == id).map(|&table| Write::Clear { table }));
+            writes.push(Write::Delete { key: format!("e/source/{id}").into_bytes() });
+            writes.push(Write::Delete { key: format!("e/watermark/{id}").into_bytes() });
+        }
+        self.forget(ids);
+        // Chunks of commits still under way may not be among `tables`: they are cleared at the next start as orphans.
+        self.commit(writes, Output::default(), vec![answer(reply)]);
+    }
+
+    pub fn forget(&mut self, ids: &[RelationId]) {
+        for id in ids {
+            self.relations.remove(id);
+            self.event_times.remove(id);
+            self.windowed.remove(id);
+            self.shared.sinks.lock().remove(id);
+        }
+        self.shared.subscribers.end(ids);
+        crate::fold::forget(&self.shared.merge_kinds, ids);
+        self.refresh_watermarks();
+        for task in &self.tasks {
+            let _ = task.commands.send(Command::Remove(ids.to_vec()));
+        }
+    }
+
+    /// Chunks of relations that no longer exist: a back-fill that a crash cut short, or a drop beside a commit.
+    fn clear_orphans(&mut self) -> Result<()> {
+        let tables = self.store.tables()?;
+        let orphans = tables.into_iter().filter(|&table| !self.relations.contains_key(&crate::command::relation_of(table)));
+        let writes: Vec<Write> = orphans.map(|table| Write::Clear { table }).collect();
+        if !writes.is_empty() {
+            self.commit(writes, Output::default(), Vec::new());
+        }
+        Ok(())
+    }
+
+    fn stop(mut self, reply: Reply<()>) {
+        for relation in self.relations.values_mut() {
+            if let Role::Source(source) = &mut relation.role {
+                source.reader = None;
+            }
+        }
+        self.shared.sinks.lock().clear();
+        self.barrier(vec![Box::new(move |outcome: Result<TxId>| drop(reply.send(outcome.map(drop))))]);
+    }
+
+    /// Feeds a new view what one of its inputs holds; each round is one step of every task.
+    pub fn backfill(&mut self, view: RelationId, input: RelationId) -> Result<Output> {
+        let reader = match self.relations.get(&input).map(|relation| &relation.role) {
+            Some(Role::Stream | Role::Source(_)) => self.log_reader(input)?,
+            _ => return self.backfill_round(view, input, None),
+        };
+        self.wait_for_commits();
+        let mut sum = Output::default();
+        reader.for_each(&mut |rows| {
+            let output = self.backfill_round(view, input, Some(rows))?;
+            sum.absorb(output);
+            if sum.chunk_bytes() > BACKFILL_COMMIT_BYTES {
+                // Not visible before the catalog entry: a crash leaves orphans, which the next start clears.
+                self.commit(Vec::new(), std::mem::take(&mut sum), Vec::new());
+            }
+            Ok(true)
+        })?;
+        Ok(sum)
+    }
+
+    fn backfill_round(
+        &mut self,
+        view: RelationId,
+        input: RelationId,
+        rows: Option<arrow::array::RecordBatch>,
+    ) -> Result<Output> {
+        let shares = rows.map(|rows| crate::batch_input::shares(rows, self.tasks.len(), &mut self.turn));
+        for (place, task) in self.tasks.iter().enumerate() {
+            let rows = shares.as_ref().map(|shares| shares[place].clone().into_iter().map(WeightedBatch::inserted).collect());
+            let _ = task.commands.send(Command::Backfill(Backfill { view, input, rows }));
+        }
+        self.gather()
+    }
+
+    /// Returns when everything handed to the committer is in the store.
+    fn wait_for_commits(&mut self) {
+        let (done, wait) = crossbeam_channel::bounded(1);
+        self.barrier(vec![Box::new(move |_| drop(done.send(())))]);
+        let _ = wait.recv();
+    }
+
+    fn check_memory(&mut self) {
+        self.batches += 1;
+        if !self.batches.is_multiple_of(MEMORY_CHECK_BATCHES) {
+            return;
+        }
+        let (reply, mut receiver) = unbounded_channel();
+        for task in &self.tasks {
+            let _ = task.commands.send(Command::Memory { reply: reply.clone() });
+        }
+        drop(reply);
+        let mut total = 0;
+        let mut by_relation: HashMap<RelationId, u64> = HashMap::new();
+        while let Some(report) = receiver.blocking_recv() {
+            for (relation, bytes) in report {
+                *by_relation.entry(relation).or_default() += bytes;
+                total += bytes;
+            }
+        }
+        self.shared.note_memory(by_relation);
+        let over = total > self.config.memory_limit_bytes;
+        if over && !self.over_memory {
+            tracing::warn!("state takes {} MB, more than memory_limit: writes are refused", total >> 20);
+        }
+        self.over_memory = over;
+    }
+}
+
+/// Bytes of back-filled state after which it is committed, still invisible.
+const BACKFILL_COMMIT_BYTES: usize = 32 << 20;
+/// The memory of all state is added up once in so many batches.
+const MEMORY_CHECK_BATCHES: u64 = 64;
+
+fn worse(old: Option<Error>, new: Error) -> Error {
+    match old {
+        Some(old @ Error::Stopped(_)) => old,
+        _ => new,
+    }
+}
+
+fn late_rows(output: &Output) -> u64 {
+    output.late.iter().map(|(_, late)| late).sum()
+}
+
+fn acknowledge(reply: Reply<Written>, late: u64) -> Then {
+    Box::new(move |outcome| drop(reply.send(outcome.map(|txid| Written { txid, late }))))
+}
+
+/// Answers with the txid.
+pub(crate) fn answer(reply: Reply<TxId>) -> Then {
+    Box::new(move |outcome| drop(reply.send(outcome)))
+}
+
+/// A key set to JSON; our own types always serialise.
+pub(crate) fn put_json<T: Serialize>(key: String, value: &T) -> Option<Write> {
+    serde_json::to_vec(value).ok().map(|value| Write::Put { key: key.into_bytes(), value })
+}
+
+/// State tables a relation may have: content or log, then its circuit's.
+pub(crate) fn content_table(relation: RelationId) -> monsoon_state::TableId {
+    table_id(relation, 0)
+}

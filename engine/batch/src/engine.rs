@@ -1,0 +1,237 @@
+//! `Engine`: the handle to everything that runs.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, UInt32Array};
+use arrow::compute::take_record_batch;
+use crossbeam_channel::{Sender, bounded, unbounded};
+use futures::StreamExt;
+use monsoon_circuit::{RelationId, WeightedBatch};
+use monsoon_state::{StateStore, TxId, Write};
+use tokio::sync::{oneshot, watch};
+
+use crate::api::{
+    Change, Committed, ErrorRow, ReadRequest, RelationStats, Rows, Snapshot, SubscribeOptions, Subscription, Written,
+};
+use crate::committer::Committer;
+use crate::driver::{Driver, TaskHandle};
+use crate::fold::Folder;
+use crate::peers::Peers;
+use crate::relation::RelationSpec;
+use crate::request::{ReadStarted, Reading, Reply, Request};
+use crate::shared::Shared;
+use crate::task::Task;
+use crate::{Error, Result};
+
+/// How the engine runs.
+#[derive(Debug, Clone, Copy)]
+pub struct EngineConfig {
+    /// Number of tasks, each a thread; 1 to 128.
+    pub tasks: usize,
+    /// Bytes of state in memory past which writes are refused.
+    pub memory_limit_bytes: u64,
+    /// Rows of a batch per source, at most.
+    pub batch_rows: usize,
+}
+
+impl Default for EngineConfig {
+    fn default() -> EngineConfig {
+        let tasks = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(128);
+        EngineConfig { tasks, memory_limit_bytes: 4 << 30, batch_rows: 65_536 }
+    }
+}
+
+/// Commits that may wait for the disk while tasks go on (`max_batches_in_flight`).
+const COMMITS_WAITING_MAX: usize = 2;
+
+/// The handle to the driver, the tasks and the committer. Cheap to clone; all clones are one engine.
+#[derive(Clone)]
+pub struct Engine {
+    requests: Sender<Request>,
+    committed: watch::Receiver<TxId>,
+    shared: Arc<Shared>,
+    store: Arc<dyn StateStore>,
+}
+
+impl Engine {
+    /// Starts the threads over a store. Relations that exist are then given to [`Engine::restore`], in order, and
+    /// [`Engine::start`] lets sources run.
+    pub fn open(store: Arc<dyn StateStore>, config: EngineConfig) -> Result<Engine> {
+        let config = EngineConfig { tasks: config.tasks.clamp(1, 128), ..config };
+        let shared = Arc::new(Shared::default());
+        let (requests, received) = unbounded();
+        let (jobs, waiting) = bounded(COMMITS_WAITING_MAX);
+        let (announce, committed) = watch::channel(store.last_txid());
+        let committer = Committer {
+            store: store.clone(),
+            committed: announce,
+            subscribers: shared.subscribers.clone(),
+            sinks: shared.sinks.clone(),
+            folder: Folder::start(store.clone(), shared.merge_kinds.clone()).map_err(Error::bug)?,
+        };
+        spawn("monsoon-commit".into(), move || committer.run(&waiting))?;
+        let driver = Driver {
+            config,
+            store: store.clone(),
+            shared: shared.clone(),
+            tasks: start_tasks(config.tasks)?,
+            jobs,
+            requests: received,
+            to_self: requests.clone(),
+            relations: Default::default(),
+            event_times: HashMap::new(),
+            watermarks: Arc::default(),
+            windowed: Default::default(),
+            last: store.last_txid(),
+            started: false,
+            close_due: false,
+            batches: 0,
+            over_memory: false,
+            failed: None,
+            turn: 0,
+        };
+        spawn("monsoon-driver".into(), move || driver.run())?;
+        Ok(Engine { requests, committed, shared, store })
+    }
+
+    async fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T> {
+        let (reply, answer) = oneshot::channel();
+        let stopped = || Error::Stopped("the engine has been stopped".into());
+        self.requests.send(request(reply)).map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
+    }
+
+    /// Adds a relation that the store knows, with its state. Inputs come before what reads them.
+    pub async fn restore(&self, relation: RelationSpec) -> Result<()> {
+        self.ask(|reply| Request::Restore { relation: Box::new(relation), reply }).await
+    }
+
+    /// Everything is restored: sources begin to be read.
+    pub async fn start(&self) -> Result<()> {
+        self.ask(|reply| Request::Start { reply }).await
+    }
+
+    /// Creates a relation. A view is back-filled first; other relations wait meanwhile. The catalog's writes are in the commit that
+    /// makes it visible. State a relation of this number had before is dropped.
+    pub async fn create(&self, relation: RelationSpec, catalog: Vec<Write>) -> Result<TxId> {
+        self.ask(|reply| Request::Create { relation: Box::new(relation), catalog, reply }).await
+    }
+
+    /// Drops relations together; what depends on them must be among them.
+    pub async fn drop_relations(&self, relations: Vec<RelationId>, catalog: Vec<Write>) -> Result<TxId> {
+        self.ask(|reply| Request::Drop { relations, catalog, reply }).await
+    }
+
+    /// Applies changes of any number of relations in one batch; returns when it is durable.
+    pub async fn write(&self, changes: Vec<Change>) -> Result<Written> {
+        self.ask(|reply| Request::Write { changes, reply }).await
+    }
+
+    /// Commits catalog writes alone.
+    pub async fn commit_catalog(&self, writes: Vec<Write>) -> Result<TxId> {
+        self.ask(|reply| Request::Catalog { writes, reply }).await
+    }
+
+    /// Reads relations at one committed txid.
+    pub async fn read(&self, requests: Vec<ReadRequest>) -> Result<Snapshot> {
+        let started = self.ask(|reply| Request::Read { requests, reply }).await?;
+        self.collect(started).await
+    }
+
+    async fn collect(&self, started: ReadStarted) -> Result<Snapshot> {
+        let mut relations = HashMap::new();
+        for (relation, reading) in started.relations {
+            let rows = match reading {
+                Reading::Log(reader) => Rows::Log(Arc::new(move || reader.clone().stream())),
+                Reading::Tasks(mut answers) => {
+                    let mut batches = Vec::new();
+                    while let Some(answer) = answers.recv().await {
+                        for batch in answer? {
+                            batches.push(expand(batch)?);
+                        }
+                    }
+                    Rows::Batches(batches)
+                }
+            };
+            relations.insert(relation, rows);
+        }
+        self.wait_for(started.txid).await?;
+        Ok(Snapshot { txid: started.txid, relations })
+    }
+
+    async fn wait_for(&self, txid: TxId) -> Result<()> {
+        let mut committed = self.committed.clone();
+        let reached = committed.wait_for(|&committed| committed >= txid).await;
+        reached.map(drop).map_err(|_| Error::Stopped("the engine has been stopped".into()))
+    }
+
+    /// Subscribes to a relation's changes.
+    pub async fn subscribe(&self, relation: RelationId, options: SubscribeOptions) -> Result<Subscription> {
+        let started = self.ask(|reply| Request::Subscribe { relation, options, reply }).await?;
+        let Subscription { schema, changes } = started.subscription;
+        let Some(snapshot) = started.snapshot else { return Ok(Subscription { schema, changes }) };
+        let txid = started.txid;
+        let rows = self.collect(snapshot).await?.relations.remove(&relation).unwrap_or(Rows::Batches(Vec::new()));
+        let first = match rows {
+            Rows::Batches(batches) => futures::stream::iter(batches.into_iter().map(Ok)).boxed(),
+            Rows::Log(open) => open(),
+        };
+        let first = first.map(move |rows| Ok(Committed { txid, batches: vec![WeightedBatch::inserted(rows?)] }));
+        Ok(Subscription { schema, changes: first.chain(changes).boxed() })
+    }
+
+    /// Present figures of a relation.
+    pub fn stats(&self, relation: RelationId) -> RelationStats {
+        self.shared.stats(relation)
+    }
+
+    /// The newest rows and records that failed, oldest first.
+    pub fn recent_errors(&self) -> Vec<ErrorRow> {
+        self.shared.recent_errors()
+    }
+
+    /// The last committed txid.
+    pub fn committed(&self) -> TxId {
+        *self.committed.borrow()
+    }
+
+    /// Returns when everything asked for before is committed.
+    pub async fn flush(&self) -> Result<TxId> {
+        self.ask(|reply| Request::Flush { reply }).await
+    }
+
+    /// The store below.
+    pub fn store(&self) -> &Arc<dyn StateStore> {
+        &self.store
+    }
+
+    /// Stops sources and the driver, and waits for the last commit.
+    pub async fn stop(&self) -> Result<()> {
+        self.ask(|reply| Request::Stop { reply }).await
+    }
+}
+
+fn start_tasks(tasks: usize) -> Result<Vec<TaskHandle>> {
+    let start = |(task, peers): (usize, Peers)| {
+        let (commands, to_task) = unbounded();
+        let (from_task, outputs) = unbounded();
+        spawn(format!("monsoon-task-{task}"), move || Task::new(peers).run(&to_task, &from_task))?;
+        Ok(TaskHandle { commands, outputs })
+    };
+    Peers::all(tasks).into_iter().enumerate().map(start).collect()
+}
+
+fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> Result<()> {
+    std::thread::Builder::new().name(name).spawn(work).map(drop).map_err(Error::bug)
+}
+
+/// Rows as often as they are there.
+fn expand(batch: WeightedBatch) -> Result<RecordBatch> {
+    if (0..batch.len()).all(|row| batch.weight(row) == 1) {
+        return Ok(batch.rows);
+    }
+    let copies = |row: u32| std::iter::repeat_n(row, batch.weight(row as usize).max(0) as usize);
+    let places = UInt32Array::from_iter_values((0..batch.len() as u32).flat_map(copies));
+    take_record_batch(&batch.rows, &places).map_err(Error::bug)
+}

@@ -1,0 +1,60 @@
+//! What can go wrong in the engine, by what the caller must do about it.
+
+/// Result of an engine operation.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// One variant per thing the caller can do.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// The user's fault or a limit: refuse the statement.
+    #[error("{0}")]
+    Rejected(String),
+    /// The query can't be kept incrementally: refuse it at CREATE.
+    #[error("{0}")]
+    Unsupported(String),
+    /// The relation isn't there (dropped meanwhile).
+    #[error("relation {0} does not exist any more")]
+    NoRelation(u32),
+    /// Memory for state is used up: refuse writes until something is dropped.
+    #[error("state needs more than memory_limit ({limit_mb} MB); drop a view or raise memory_limit")]
+    OutOfMemory {
+        /// The limit, in MB.
+        limit_mb: u64,
+    },
+    /// The subscriber reads too slowly and was cut off.
+    #[error("subscriber is too slow: more than {rows_max} changed rows are waiting; subscribe again for a new snapshot")]
+    SlowSubscriber {
+        /// The bound.
+        rows_max: usize,
+    },
+    /// The engine has stopped: nothing more is written; the server should end.
+    #[error("engine has stopped: {0}")]
+    Stopped(String),
+}
+
+impl Error {
+    /// Our own fault: the engine stops.
+    pub(crate) fn bug(reason: impl std::fmt::Display) -> Error {
+        Error::Stopped(format!("internal error: {reason}"))
+    }
+
+    /// What the store holds doesn't decode: the engine stops.
+    pub(crate) fn corrupt(reason: impl std::fmt::Display) -> Error {
+        Error::Stopped(format!("data directory is damaged: {reason}"))
+    }
+}
+
+impl From<monsoon_circuit::Error> for Error {
+    fn from(error: monsoon_circuit::Error) -> Error {
+        match error {
+            monsoon_circuit::Error::Unsupported(reason) => Error::Unsupported(reason),
+            other => Error::Stopped(other.to_string()),
+        }
+    }
+}
+
+impl From<monsoon_state::Error> for Error {
+    fn from(error: monsoon_state::Error) -> Error {
+        Error::Stopped(error.to_string())
+    }
+}

@@ -1,0 +1,119 @@
+//! `Shared`: what the driver, the committer and the engine's callers all look at.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use monsoon_circuit::{RelationId, RowError};
+use monsoon_connectors::{BadRecord, Position};
+use parking_lot::Mutex;
+
+use crate::api::{ErrorRow, RelationStats};
+use crate::driver::EventTime;
+use crate::fold::MergeKinds;
+use crate::sink_writer::SinkWriter;
+use crate::subscriber::Subscribers;
+
+/// Errors kept for `monsoon.errors`; older ones go.
+const ERRORS_MAX: usize = 1000;
+
+/// Shared between the engine's threads.
+#[derive(Default)]
+pub(crate) struct Shared {
+    pub subscribers: Arc<Subscribers>,
+    pub sinks: Arc<Mutex<HashMap<RelationId, SinkWriter>>>,
+    pub merge_kinds: MergeKinds,
+    append_only: Mutex<HashMap<RelationId, bool>>,
+    sink_inputs: Mutex<HashMap<RelationId, Vec<RelationId>>>,
+    stats: Mutex<HashMap<RelationId, RelationStats>>,
+    connector_errors: Mutex<HashMap<RelationId, Arc<Mutex<Option<String>>>>>,
+    errors: Mutex<VecDeque<ErrorRow>>,
+}
+
+impl Shared {
+    /// Where a relation's source or sink leaves its last error.
+    pub fn connector_error(&self, relation: RelationId) -> Arc<Mutex<Option<String>>> {
+        self.connector_errors.lock().entry(relation).or_default().clone()
+    }
+
+    /// Present figures of a relation.
+    pub fn stats(&self, relation: RelationId) -> RelationStats {
+        let mut stats = self.stats.lock().get(&relation).cloned().unwrap_or_default();
+        stats.error = self.connector_errors.lock().get(&relation).and_then(|error| error.lock().clone());
+        stats
+    }
+
+    /// The newest errors, oldest first.
+    pub fn recent_errors(&self) -> Vec<ErrorRow> {
+        self.errors.lock().iter().cloned().collect()
+    }
+
+    /// Whether a relation only ever grows.
+    pub fn is_append_only(&self, relation: RelationId) -> bool {
+        self.append_only.lock().get(&relation).copied().unwrap_or(false)
+    }
+
+    pub fn note_append_only(&self, relation: RelationId, append_only: bool) {
+        self.append_only.lock().insert(relation, append_only);
+    }
+
+    /// The relations a sink's circuit reads.
+    pub fn sink_inputs(&self, relation: RelationId) -> Vec<RelationId> {
+        self.sink_inputs.lock().get(&relation).cloned().unwrap_or_default()
+    }
+
+    pub fn note_sink_inputs(&self, relation: RelationId, inputs: Vec<RelationId>) {
+        self.sink_inputs.lock().insert(relation, inputs);
+    }
+
+    pub fn note_rows(&self, rows: &[(RelationId, u64)]) {
+        let mut stats = self.stats.lock();
+        rows.iter().for_each(|(relation, rows)| stats.entry(*relation).or_default().rows += rows);
+    }
+
+    pub fn note_position(&self, relation: RelationId, position: &Position) {
+        self.stats.lock().entry(relation).or_default().position = Some(position.0.to_string());
+    }
+
+    pub fn note_event_times(&self, times: &HashMap<RelationId, EventTime>) {
+        let mut stats = self.stats.lock();
+        for (relation, time) in times {
+            let entry = stats.entry(*relation).or_default();
+            entry.watermark_us = time.watermark_us;
+            entry.late = time.late;
+        }
+    }
+
+    pub fn note_memory(&self, by_relation: HashMap<RelationId, u64>) {
+        let mut stats = self.stats.lock();
+        by_relation.into_iter().for_each(|(relation, bytes)| stats.entry(relation).or_default().state_bytes = bytes);
+    }
+
+    pub fn note_bad_records(&self, relation: RelationId, bad: Vec<BadRecord>) {
+        if bad.is_empty() {
+            return;
+        }
+        self.stats.lock().entry(relation).or_default().bad_records += bad.len() as u64;
+        for record in bad {
+            self.keep(ErrorRow { relation, at_us: now_us(), what: record.place, reason: record.reason, row: record.raw });
+        }
+    }
+
+    pub fn note_row_errors(&self, errors: Vec<(RelationId, RowError)>) {
+        for (relation, error) in errors {
+            self.keep(ErrorRow { relation, at_us: now_us(), what: error.expression, reason: error.reason, row: error.row });
+        }
+    }
+
+    fn keep(&self, error: ErrorRow) {
+        let mut errors = self.errors.lock();
+        if errors.len() >= ERRORS_MAX {
+            errors.pop_front();
+        }
+        errors.push_back(error);
+    }
+}
+
+fn now_us() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64)
+}

@@ -1,0 +1,398 @@
+//! A task: one thread, one copy of every circuit, the key groups it owns.
+//!
+//! Knows nothing of txids or commits: it answers each command with what it did, and the driver makes a commit of it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, BooleanArray, Int64Array};
+use arrow::compute::{cast, filter_record_batch, max};
+use arrow::datatypes::{DataType, Int64Type, TimeUnit};
+use crossbeam_channel::{Receiver, Sender};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Column;
+use monsoon_circuit::{Circuit, Delta, Exchange, RelationId, SingleTask, StepOutput, WeightedBatch};
+
+use crate::chunk::{encode, encode_state};
+use crate::command::{Backfill, Command, LoadedRows, Output, Step, TaskKind, TaskSpec, table_id};
+use crate::content::Content;
+use crate::peers::Peers;
+use crate::relation::Watermark;
+use crate::{Error, Result};
+
+/// A task's state.
+pub(crate) struct Task {
+    peers: Peers,
+    relations: BTreeMap<RelationId, Running>,
+}
+
+struct Running {
+    spec: Arc<TaskSpec>,
+    append_only: bool,
+    content: Option<Content>,
+    circuit: Option<Circuit>,
+}
+
+impl Task {
+    pub fn new(peers: Peers) -> Task {
+        Task { peers, relations: BTreeMap::new() }
+    }
+
+    /// Works until the driver hangs up or something fails.
+    pub fn run(mut self, commands: &Receiver<Command>, outputs: &Sender<Result<Output>>) {
+        while let Ok(command) = commands.recv() {
+            let answer = self.obey(command).transpose();
+            let failed = matches!(answer, Some(Err(Error::Stopped(_))));
+            if let Some(answer) = answer
+                && outputs.send(answer).is_err()
+            {
+                return;
+            }
+            if failed {
+                return;
+            }
+        }
+    }
+
+    /// `None` for commands that are not answered to the driver.
+    fn obey(&mut self, command: Command) -> Result<Option<Output>> {
+        match command {
+            Command::Step(step) => self.step(step).map(Some),
+            Command::Add(spec) => self.add(&spec).map(Some),
+            Command::Backfill(backfill) => self.backfill(backfill).map(Some),
+            Command::Load { relation, table, chunk, rows } => self.load(relation, table, chunk, &rows).map(|()| None),
+            Command::Loaded(relation) => self.loaded(relation).map(Some),
+            Command::Remove(relations) => {
+                relations.iter().for_each(|relation| drop(self.relations.remove(relation)));
+                Ok(None)
+            }
+            Command::Read { relation, keys, reply } => {
+                // A reader that has gone away is no error.
+                let _ = reply.send(self.read(relation, keys.as_deref().map(Vec::as_slice)));
+                Ok(None)
+            }
+            Command::Memory { reply } => {
+                let _ = reply.send(self.relations.iter().map(|(&id, running)| (id, running.memory())).collect());
+                Ok(None)
+            }
+        }
+    }
+
+    fn step(&mut self, mut step: Step) -> Result<Output> {
+        let mut output = Output::default();
+        let mut deltas: HashMap<RelationId, Delta> = HashMap::new();
+        for (&id, running) in &mut self.relations {
+            let entered = step.inputs.remove(&id).unwrap_or_default();
+            let spec = running.spec.clone();
+            let delta = match &spec.kind {
+                TaskKind::Stream { watermark, retained } => {
+                    let delta = accept(id, entered, watermark.as_ref(), &step.watermarks, &mut output)?;
+                    if *retained {
+                        write_delta(id, &delta, &spec, &mut output)?;
+                    }
+                    delta
+                }
+                TaskKind::Table { key } => running.write_table(key, entered, &mut self.peers, &mut output)?,
+                TaskKind::View { ephemeral, .. } => {
+                    let persist = if *ephemeral { Persist::Nothing } else { Persist::State };
+                    let mut input = |from: RelationId| deltas.get(&from).cloned().unwrap_or_default();
+                    running.run_circuit(&mut input, &mut self.peers, &step.watermarks, persist, &mut output)?
+                }
+                TaskKind::Sink { replayed, .. } => {
+                    let mut input = |from: RelationId| deltas.get(&from).cloned().unwrap_or_default();
+                    let delta = running.run_circuit(&mut input, &mut self.peers, &step.watermarks, Persist::State, &mut output)?;
+                    if *replayed {
+                        write_delta(id, &delta, &spec, &mut output)?;
+                    }
+                    if !delta.is_empty() {
+                        output.changes.push((id, delta));
+                    }
+                    continue;
+                }
+            };
+            if step.wanted.contains(&id) && !delta.is_empty() {
+                output.changes.push((id, delta.clone()));
+            }
+            deltas.insert(id, delta);
+        }
+        Ok(output)
+    }
+
+    fn add(&mut self, spec: &Arc<TaskSpec>) -> Result<Output> {
+        let grows = |id: RelationId| self.relations.get(&id).is_some_and(|running| running.append_only);
+        let tasks = self.peers.place().tasks;
+        let circuit = match &spec.kind {
+            TaskKind::View { plan, .. } | TaskKind::Sink { plan, .. } => Some(Circuit::new(plan, tasks, &grows)?),
+            _ => None,
+        };
+        let append_only = match (&spec.kind, &circuit) {
+            (TaskKind::Stream { .. }, _) => true,
+            (_, Some(circuit)) => circuit.is_append_only(),
+            _ => false,
+        };
+        let content = match &spec.kind {
+            TaskKind::Table { key } => Some(Content::new(&spec.schema, &identity(key, &spec.schema), false)?),
+            TaskKind::View { plan, .. } => Some(Content::new(&spec.schema, &plan.key, append_only)?),
+            _ => None,
+        };
+        let windowed = circuit.as_ref().is_some_and(Circuit::is_windowed);
+        self.relations.insert(spec.id, Running { spec: spec.clone(), append_only, content, circuit });
+        Ok(Output { windowed, ..Output::default() })
+    }
+
+    /// Runs the circuit of a new view over rows its input had before; windows stay open until the first ordinary step.
+    fn backfill(&mut self, backfill: Backfill) -> Result<Output> {
+        let mut output = Output::default();
+        let rows = match backfill.rows {
+            Some(rows) => rows,
+            None => self.read(backfill.input, None)?,
+        };
+        let mut delta = Delta::empty();
+        rows.into_iter().for_each(|batch| delta.push(batch));
+        let Some(running) = self.relations.get_mut(&backfill.view) else {
+            return Err(Error::bug("back-fill of a relation that was not added"));
+        };
+        let (persist, replayed) = match &running.spec.kind {
+            TaskKind::View { ephemeral: true, .. } => (Persist::Nothing, false),
+            TaskKind::Sink { replayed, .. } => (Persist::State, *replayed),
+            _ => (Persist::State, false),
+        };
+        let is_sink = matches!(running.spec.kind, TaskKind::Sink { .. });
+        let input = backfill.input;
+        let mut give = |from: RelationId| if from == input { delta.clone() } else { Delta::empty() };
+        let changes = running.run_circuit(&mut give, &mut self.peers, &HashMap::new(), persist, &mut output)?;
+        if is_sink {
+            if replayed {
+                write_delta(backfill.view, &changes, &running.spec.clone(), &mut output)?;
+            }
+            output.changes.push((backfill.view, changes));
+        }
+        Ok(output)
+    }
+
+    fn load(&mut self, relation: RelationId, table: u16, chunk: usize, rows: &LoadedRows) -> Result<()> {
+        let place = self.peers.place();
+        let Some(running) = self.relations.get_mut(&relation) else { return Ok(()) };
+        match rows {
+            LoadedRows::State(rows) => match &mut running.circuit {
+                Some(circuit) => Ok(circuit.load(usize::from(table) - 1, rows.clone(), place)?),
+                None => Err(Error::corrupt("state of a relation that has no circuit")),
+            },
+            LoadedRows::Relation(batch) => {
+                let Some(content) = &mut running.content else { return Ok(()) };
+                if running.append_only {
+                    // Rows that never go may lie on any task.
+                    return if chunk % place.tasks == place.task { content.apply(batch) } else { Ok(()) };
+                }
+                let owned = own_rows(batch, &running.distribution(), place)?;
+                if owned.is_empty() { Ok(()) } else { content_apply(running, &owned) }
+            }
+        }
+    }
+
+    fn loaded(&mut self, relation: RelationId) -> Result<Output> {
+        if let Some(circuit) = self.relations.get_mut(&relation).and_then(|running| running.circuit.as_mut()) {
+            circuit.loaded()?;
+        }
+        Ok(Output::default())
+    }
+
+    fn read(&self, relation: RelationId, keys: Option<&[Vec<datafusion::common::ScalarValue>]>) -> Result<Vec<WeightedBatch>> {
+        let running = self.relations.get(&relation).ok_or(Error::NoRelation(relation.0))?;
+        let Some(content) = &running.content else { return Ok(Vec::new()) };
+        match keys {
+            Some(keys) if running.has_key() => content.lookup(keys),
+            _ => content.rows(),
+        }
+    }
+}
+
+fn content_apply(running: &mut Running, batch: &WeightedBatch) -> Result<()> {
+    match &mut running.content {
+        Some(content) => content.apply(batch),
+        None => Ok(()),
+    }
+}
+
+/// What of a circuit's work goes into the commit.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Persist {
+    State,
+    Nothing,
+}
+
+impl Running {
+    fn memory(&self) -> u64 {
+        let circuit = self.circuit.as_ref().map_or(0, Circuit::memory);
+        let content = self.content.as_ref().map_or(0, Content::memory);
+        (circuit + content) as u64
+    }
+
+    fn has_key(&self) -> bool {
+        match &self.spec.kind {
+            TaskKind::Table { key } => !key.is_empty(),
+            TaskKind::View { plan, .. } => !plan.key.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// The columns whose hash says which task holds a row of the content.
+    fn distribution(&self) -> Vec<Arc<dyn PhysicalExpr>> {
+        let key = match &self.spec.kind {
+            TaskKind::Table { key } => key.as_slice(),
+            TaskKind::View { plan, .. } => plan.key.as_slice(),
+            _ => &[],
+        };
+        let schema = &self.spec.schema;
+        let place = |place: usize| Arc::new(Column::new(schema.field(place).name(), place)) as Arc<dyn PhysicalExpr>;
+        identity(key, schema).into_iter().map(place).collect()
+    }
+
+    fn write_table(
+        &mut self,
+        key: &[usize],
+        entered: Vec<WeightedBatch>,
+        peers: &mut Peers,
+        output: &mut Output,
+    ) -> Result<Delta> {
+        let mut delta = Delta::empty();
+        entered.into_iter().for_each(|batch| delta.push(batch));
+        let mine = exchange(delta, &self.distribution(), peers)?;
+        let spec = self.spec.clone();
+        let Some(content) = &mut self.content else { return Err(Error::bug("table without content")) };
+        let mut changes = Delta::empty();
+        for batch in &mine.batches {
+            changes.extend(if key.is_empty() { content.add(batch)? } else { content.upsert(batch)? });
+        }
+        write_delta(spec.id, &changes, &spec, output)?;
+        Ok(changes)
+    }
+
+    fn run_circuit(
+        &mut self,
+        input: &mut dyn FnMut(RelationId) -> Delta,
+        peers: &mut Peers,
+        watermarks: &HashMap<RelationId, i64>,
+        persist: Persist,
+        output: &mut Output,
+    ) -> Result<Delta> {
+        let id = self.spec.id;
+        let Some(circuit) = &mut self.circuit else { return Err(Error::bug("view without circuit")) };
+        let StepOutput { mut delta, changes, errors } = match peers.place().tasks {
+            1 => circuit.step(input, &mut SingleTask, watermarks)?,
+            _ => circuit.step(input, peers, watermarks)?,
+        };
+        output.errors.extend(errors.into_iter().map(|error| (id, error)));
+        if persist == Persist::State {
+            for (table, rows) in changes {
+                output.chunks.push((table_id(id, table as u16 + 1), encode_state(&rows)?));
+            }
+        }
+        if self.content.is_some() {
+            if !self.append_only {
+                delta = exchange(delta, &self.distribution(), peers)?;
+            }
+            for batch in &delta.batches {
+                content_apply(self, batch)?;
+            }
+            if persist == Persist::State {
+                let spec = self.spec.clone();
+                write_delta(id, &delta, &spec, output)?;
+            }
+        }
+        Ok(delta)
+    }
+}
+
+/// The key, or every column when there is none.
+fn identity(key: &[usize], schema: &arrow::datatypes::SchemaRef) -> Vec<usize> {
+    if key.is_empty() { (0..schema.fields().len()).collect() } else { key.to_vec() }
+}
+
+fn exchange(delta: Delta, key: &[Arc<dyn PhysicalExpr>], peers: &mut Peers) -> Result<Delta> {
+    let tasks = peers.place().tasks;
+    if tasks == 1 {
+        return Ok(delta);
+    }
+    let parts = monsoon_circuit::partition(delta, key, tasks)?;
+    Ok(peers.exchange(parts)?)
+}
+
+fn own_rows(batch: &WeightedBatch, key: &[Arc<dyn PhysicalExpr>], place: monsoon_circuit::TaskPlace) -> Result<WeightedBatch> {
+    if place.tasks == 1 {
+        return Ok(batch.clone());
+    }
+    let parts = monsoon_circuit::partition(Delta::of(batch.clone()), key, place.tasks)?;
+    let mine = parts.into_iter().nth(place.task).unwrap_or_default();
+    Ok(mine.into_single(&batch.rows.schema())?.unwrap_or_else(|| WeightedBatch {
+        rows: batch.rows.slice(0, 0),
+        weights: None,
+    }))
+}
+
+fn write_delta(id: RelationId, delta: &Delta, spec: &TaskSpec, output: &mut Output) -> Result<()> {
+    output.rows.push((id, delta.len() as u64));
+    if let Some(batch) = delta.clone().into_single(&spec.schema)? {
+        output.chunks.push((table_id(id, 0), encode(&batch)?));
+    }
+    Ok(())
+}
+
+/// Drops late rows of a stream, and notes the watermark the others imply.
+fn accept(
+    id: RelationId,
+    entered: Vec<WeightedBatch>,
+    watermark: Option<&Watermark>,
+    watermarks: &HashMap<RelationId, i64>,
+    output: &mut Output,
+) -> Result<Delta> {
+    let mut delta = Delta::empty();
+    for batch in entered {
+        let Some(watermark) = watermark else {
+            delta.push(batch);
+            continue;
+        };
+        let kept = drop_late(&batch, watermark, watermarks.get(&id).copied())?;
+        if kept.len() < batch.len() {
+            output.late.push((id, (batch.len() - kept.len()) as u64));
+        }
+        if let Some(implied) = implied_watermark(&kept, watermark)? {
+            output.watermarks.push((id, implied));
+        }
+        delta.push(kept);
+    }
+    output.rows.push((id, delta.len() as u64));
+    Ok(delta)
+}
+
+fn drop_late(batch: &WeightedBatch, watermark: &Watermark, passed: Option<i64>) -> Result<WeightedBatch> {
+    let Some(passed) = passed else { return Ok(batch.clone()) };
+    let times = microseconds(batch.rows.column(watermark.column))?;
+    // A row without a time is never late.
+    let keep: BooleanArray = (0..times.len()).map(|row| Some(times.is_null(row) || times.value(row) >= passed)).collect();
+    if keep.true_count() == batch.len() {
+        return Ok(batch.clone());
+    }
+    Ok(WeightedBatch::inserted(filter_record_batch(&batch.rows, &keep).map_err(Error::bug)?))
+}
+
+fn implied_watermark(batch: &WeightedBatch, watermark: &Watermark) -> Result<Option<i64>> {
+    if batch.is_empty() {
+        return Ok(None);
+    }
+    let implied = watermark
+        .expression
+        .evaluate(&batch.rows)
+        .and_then(|value| value.into_array(batch.len()))
+        .map_err(|error| Error::Stopped(format!("watermark expression failed: {}", error.strip_backtrace())))?;
+    Ok(max(&microseconds(&implied)?))
+}
+
+fn microseconds(times: &arrow::array::ArrayRef) -> Result<Int64Array> {
+    let unit = match times.data_type() {
+        DataType::Timestamp(_, zone) => DataType::Timestamp(TimeUnit::Microsecond, zone.clone()),
+        _ => DataType::Timestamp(TimeUnit::Microsecond, None),
+    };
+    let times = cast(times, &unit).and_then(|times| cast(&times, &DataType::Int64)).map_err(Error::bug)?;
+    Ok(times.as_primitive::<Int64Type>().clone())
+}

@@ -1,0 +1,26 @@
+//! `aggregate`: GROUP BY, DISTINCT, and what windowed groups do when their window closes.
+//!
+//! Each aggregate is a column of states indexed by group id. What a batch touched is evaluated before and after, and the
+//! difference is the output. Trident's persistentAggregate, vectorised.
+
+mod by_group;
+mod call;
+mod codec;
+mod column;
+mod count;
+mod distinct;
+mod extreme;
+mod float;
+mod grouped_set;
+mod group_table;
+mod merged;
+mod multiset;
+mod operator;
+mod ordered;
+mod partial;
+mod sum;
+mod window;
+
+
+pub(crate) use operator::{AggregateOperator, InputForm};
+pub(crate) use partial::PartialAggregate;

@@ -1,0 +1,1 @@
+//! Nothing: the crate is its list of dependencies (see Cargo.toml).

@@ -1,0 +1,11 @@
+//! Monsoon's server: the Postgres front door, settings and the command line, around a database of `monsoon-sql`.
+//!
+//! Knows the wire, sockets, processes and their settings. Doesn't know SQL, circuits or state.
+
+pub mod check;
+pub mod cli;
+pub mod demo;
+pub mod postgres;
+pub mod server;
+pub mod settings;
+pub mod start_error;

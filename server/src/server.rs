@@ -1,0 +1,100 @@
+//! One server from start to stop: listen, open the database, serve until told to stop, close the database.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use monsoon_sql::database::{Database, DatabaseConfig};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::postgres::{self, Engine, Limits};
+use crate::settings::Settings;
+use crate::start_error::StartError;
+
+/// Takes the address. First of all, so that a second server on the same address fails before it touches data.
+pub async fn listen(settings: &Settings) -> Result<TcpListener, StartError> {
+    let address = settings.postgres;
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|error| StartError::Address { address, reason: error.to_string() })
+}
+
+/// Opens the database.
+pub async fn open(settings: &Settings) -> Result<Arc<Database>, StartError> {
+    let config = DatabaseConfig {
+        data_dir: settings.data.clone(),
+        tasks: settings.tasks.0,
+        memory_limit_bytes: settings.memory_limit.0,
+        batch_rows: settings.batch_rows,
+        ..DatabaseConfig::default()
+    };
+    Database::open(config).await.map_err(|error| StartError::from_open(&error))
+}
+
+/// Serves a database until `shutdown` is true, then closes it.
+pub async fn run(
+    settings: &Settings,
+    listener: TcpListener,
+    database: Arc<Database>,
+    shutdown: watch::Receiver<bool>,
+) {
+    let engine = Arc::new(Engine::new(database.clone(), settings.statement_timeout.duration()));
+    postgres::run(listener, engine, limits(settings), shutdown).await;
+    database.shutdown().await;
+}
+
+/// The front door's bounds.
+fn limits(settings: &Settings) -> Limits {
+    let default = Limits::default();
+    let message_bytes_max = usize::try_from(settings.max_message_bytes.0).unwrap_or(default.message_bytes_max);
+    Limits {
+        connections_max: settings.max_connections,
+        message_bytes_max,
+        buffered_bytes_max: default.buffered_bytes_max.max(4 * message_bytes_max),
+        login_timeout: settings.login_timeout.duration().unwrap_or(default.login_timeout),
+        write_timeout: settings.write_timeout.duration().unwrap_or(default.write_timeout),
+        idle_timeout: settings.idle_timeout.duration(),
+        idle_in_transaction_timeout: settings.idle_in_transaction_timeout.duration(),
+        stop_grace: default.stop_grace,
+    }
+}
+
+/// The command that connects to a server on this address.
+pub fn connect_command(address: SocketAddr) -> String {
+    let host = if address.ip().is_unspecified() { "127.0.0.1".to_owned() } else { address.ip().to_string() };
+    format!("psql -h {host} -p {} -U monsoon monsoon", address.port())
+}
+
+/// Becomes true at the first SIGTERM or SIGINT; the second ends the process at once.
+pub fn shutdown_on_signals() -> Result<watch::Receiver<bool>, StartError> {
+    let install = |kind| signal(kind).map_err(|error| StartError::Other(format!("can't listen for signals: {error}")));
+    let (mut terminate, mut interrupt) = (install(SignalKind::terminate())?, install(SignalKind::interrupt())?);
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        for first in [true, false] {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if first {
+                tracing::info!("stopping; a second signal ends the process at once");
+                sender.send_replace(true);
+            } else {
+                std::process::exit(1);
+            }
+        }
+    });
+    Ok(receiver)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_connect_command_names_an_address_that_can_be_reached() {
+        let command = |address: &str| connect_command(address.parse().expect("an address"));
+        assert_eq!(command("127.0.0.1:5440"), "psql -h 127.0.0.1 -p 5440 -U monsoon monsoon");
+        assert_eq!(command("0.0.0.0:1"), "psql -h 127.0.0.1 -p 1 -U monsoon monsoon");
+    }
+}

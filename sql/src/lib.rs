@@ -1,0 +1,21 @@
+//! SQL: parser, catalog, lowering, functions, types, sessions.
+//!
+//! The only crate that knows both SQL and circuits. Doesn't know the wire, RocksDB or threads.
+
+pub mod copy;
+pub mod data_type;
+pub mod diagnostic;
+pub mod error;
+pub mod function;
+pub mod interval_text;
+pub mod lowering;
+pub mod parser;
+pub mod pg_catalog;
+pub mod pg_text;
+pub mod pg_type;
+pub mod response;
+pub mod sql_text;
+pub mod statement;
+pub mod window_function;
+
+pub use error::SqlError;
