@@ -1,1 +1,6 @@
-//! placeholder
+//! Benchmarks: what `monsoon bench` runs.
+//!
+//! Knows the engine, the planner and DataFusion. Doesn't know the server.
+
+pub mod nexmark;
+mod process;

@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::settings::{Settings, SettingError, Sources, flags};
 use crate::start_error::StartError;
-use crate::{check, demo, server};
+use crate::{bench, check, demo, server};
 
 /// A planner that recurses over a query needs room; address space only, pages are taken as they are touched.
 const THREAD_STACK_BYTES: usize = 8 << 20;
@@ -21,6 +21,7 @@ pub fn main() -> ExitCode {
     let result = match matches.subcommand() {
         Some(("server", matches)) => serve(matches, false),
         Some(("demo", matches)) => serve(matches, true),
+        Some(("bench", matches)) => bench::run_command(matches),
         Some(("check", matches)) => check::run(matches.get_one::<PathBuf>("directory")),
         _ => Err(StartError::Setting(SettingError("no command was given; try `monsoon --help`".to_owned()))),
     };
@@ -52,6 +53,7 @@ pub fn command() -> Command {
                 .about("Verify a data directory that no server is using; exit code 0 only if it is whole")
                 .arg(directory.help("The data directory")),
         )
+        .subcommand(bench::command())
 }
 
 fn serve(matches: &ArgMatches, with_demo: bool) -> Result<ExitCode, StartError> {

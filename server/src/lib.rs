@@ -2,6 +2,7 @@
 //!
 //! Knows the wire, sockets, processes and their settings. Doesn't know SQL, circuits or state.
 
+pub mod bench;
 pub mod check;
 pub mod cli;
 pub mod demo;

@@ -84,7 +84,7 @@ settings! {
     /// Serve the Postgres protocol on an address that other machines can reach, without password and without encryption:
     /// whoever reaches the port can do everything.
     allow_insecure_remote "allow-insecure-remote": bool = "false";
-    /// Memory for hot state, caches and queries together. What doesn't fit is kept on disk; a query that can't fit is refused.
+    /// Memory for the state of streams, tables and views. When it is used up, writes are refused until something is dropped.
     memory_limit "memory-limit": Bytes = "4GB";
     /// Threads that run continuous queries; `cores` is one per core.
     tasks "tasks": Tasks = "cores";

@@ -2,8 +2,11 @@
 //!
 //! The only crate that knows both SQL and circuits. Doesn't know the wire, RocksDB or threads.
 
+pub mod catalog;
+pub mod column_name;
 pub mod copy;
 pub mod data_type;
+pub mod database;
 pub mod diagnostic;
 pub mod error;
 pub mod function;
@@ -14,8 +17,11 @@ pub mod pg_catalog;
 pub mod pg_text;
 pub mod pg_type;
 pub mod response;
+pub mod session;
 pub mod sql_text;
 pub mod statement;
 pub mod window_function;
 
+pub use database::{Database, DatabaseConfig, OpenError};
 pub use error::SqlError;
+pub use session::{Prepared, Session, SessionStart};

@@ -1,6 +1,7 @@
 //! `BatchInput`: what has come in for the next batch, and how it is shared out among the tasks.
 
 use std::collections::HashMap;
+use std::time::Instant;
 
 use arrow::array::RecordBatch;
 use monsoon_circuit::{RelationId, WeightedBatch};
@@ -20,6 +21,7 @@ pub(crate) struct BatchInput {
     pieces: Vec<(RelationId, WeightedBatch)>,
     sources: Vec<(RelationId, u64, Position)>,
     replies: Vec<Reply<Written>>,
+    arrived: Option<Instant>,
 }
 
 impl BatchInput {
@@ -33,8 +35,14 @@ impl BatchInput {
         self.pieces.is_empty() && self.replies.is_empty() && self.sources.is_empty()
     }
 
+    /// When the first of it arrived.
+    pub fn arrived(&self) -> Option<Instant> {
+        self.arrived
+    }
+
     /// Adds a write.
     pub fn add_write(&mut self, changes: Vec<Change>, reply: Reply<Written>) {
+        self.arrived.get_or_insert_with(Instant::now);
         for change in changes {
             for batch in change.batches {
                 self.rows += batch.len();
@@ -45,7 +53,9 @@ impl BatchInput {
     }
 
     /// Adds what a source has read.
-    pub fn add_source(&mut self, relation: RelationId, rows: RecordBatch, next: Position) {
+    pub fn add_source(&mut self, relation: RelationId, rows: RecordBatch, next: Position, read_at: Instant) {
+        let arrived = self.arrived.get_or_insert(read_at);
+        *arrived = read_at.min(*arrived);
         self.rows += rows.num_rows();
         self.sources.push((relation, rows.num_rows() as u64, next));
         self.pieces.push((relation, WeightedBatch::inserted(rows)));

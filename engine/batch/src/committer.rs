@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 use monsoon_circuit::RelationId;
@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use crate::fold::Folder;
 use crate::request::Published;
+use crate::shared::Shared;
 use crate::sink_writer::SinkWriter;
 use crate::subscriber::Subscribers;
 use crate::{Error, Result};
@@ -34,6 +35,8 @@ pub(crate) struct Job {
     pub sinks: Vec<Published>,
     /// Acknowledgements.
     pub then: Vec<Then>,
+    /// When the first row of the batch arrived.
+    pub arrived: Option<Instant>,
 }
 
 /// The committer's side of everything.
@@ -43,6 +46,7 @@ pub(crate) struct Committer {
     pub subscribers: Arc<Subscribers>,
     pub sinks: Arc<Mutex<HashMap<RelationId, SinkWriter>>>,
     pub folder: Folder,
+    pub shared: Arc<Shared>,
 }
 
 impl Committer {
@@ -53,7 +57,7 @@ impl Committer {
             let outcome = match (&failed, &job.commit) {
                 (Some(error), _) => Err(error.clone()),
                 (None, None) => Ok(self.store.last_txid()),
-                (None, Some(commit)) => self.commit(commit),
+                (None, Some(commit)) => self.commit(commit, job.arrived),
             };
             if let Err(error) = &outcome {
                 tracing::error!("commit failed, nothing more is written: {error}");
@@ -63,11 +67,11 @@ impl Committer {
         }
     }
 
-    fn commit(&mut self, commit: &Commit) -> Result<TxId> {
+    fn commit(&mut self, commit: &Commit, arrived: Option<Instant>) -> Result<TxId> {
         let mut paused = false;
-        loop {
+        let stats = loop {
             match self.store.commit(commit) {
-                Ok(_) => break,
+                Ok(stats) => break stats,
                 Err(monsoon_state::Error::DiskFull) => {
                     if !paused {
                         tracing::warn!("disk is full: commits pause until there is room");
@@ -77,7 +81,8 @@ impl Committer {
                 }
                 Err(error) => return Err(error.into()),
             }
-        }
+        };
+        self.shared.note_commit(arrived.map(|arrived| arrived.elapsed()), stats.bytes);
         if paused {
             tracing::info!("there is room again: commits go on");
         }

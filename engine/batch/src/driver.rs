@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender};
 use monsoon_circuit::{RelationId, WeightedBatch};
@@ -102,9 +103,9 @@ impl Driver {
             while let Some(request) = next.take() {
                 match request {
                     Request::Write { changes, reply } => self.take_write(changes, reply, &mut batch),
-                    Request::SourceRows { relation, rows, next, bad } => {
+                    Request::SourceRows { relation, rows, next, bad, read_at } => {
                         self.shared.note_bad_records(relation, bad);
-                        batch.add_source(relation, rows, next);
+                        batch.add_source(relation, rows, next, read_at);
                     }
                     Request::Stop { reply } => {
                         self.dispatch(batch);
@@ -189,6 +190,7 @@ impl Driver {
             batch.refuse(error);
             return;
         }
+        let arrived = batch.arrived();
         let sources = batch.take_sources();
         let writes = self.advance_sources(&sources);
         let wanted = Arc::new(self.shared.subscribers.wanted());
@@ -211,7 +213,7 @@ impl Driver {
         match outcome {
             Ok(output) => {
                 let then = replies.into_iter().map(|reply| acknowledge(reply, late_rows(&output))).collect();
-                self.commit(writes, output, then);
+                self.commit_arrived(writes, output, then, arrived);
             }
             Err(error) => {
                 self.fail(error.clone());
@@ -247,7 +249,11 @@ impl Driver {
     }
 
     /// Hands a commit to the committer.
-    pub fn commit(&mut self, mut writes: Vec<Write>, output: Output, then: Vec<Then>) {
+    pub fn commit(&mut self, writes: Vec<Write>, output: Output, then: Vec<Then>) {
+        self.commit_arrived(writes, output, then, None);
+    }
+
+    fn commit_arrived(&mut self, mut writes: Vec<Write>, output: Output, then: Vec<Then>, arrived: Option<Instant>) {
         if let Some(error) = &self.failed {
             then.into_iter().for_each(|then| then(Err(error.clone())));
             return;
@@ -260,7 +266,7 @@ impl Driver {
             output.changes.into_iter().partition(|(id, _)| matches!(self.relations.get(id).map(|r| &r.role), Some(Role::Sink)));
         self.last = self.last.next();
         let commit = Some(Commit { txid: self.last, writes });
-        if self.jobs.send(Job { commit, published, sinks, then }).is_err() {
+        if self.jobs.send(Job { commit, published, sinks, then, arrived }).is_err() {
             self.fail(Error::Stopped("the committer has stopped".into()));
         }
     }
@@ -295,7 +301,7 @@ impl Driver {
 
     /// Runs `then` after everything handed over before is committed.
     pub fn barrier(&mut self, then: Vec<Then>) {
-        let _ = self.jobs.send(Job { commit: None, published: Vec::new(), sinks: Vec::new(), then });
+        let _ = self.jobs.send(Job { commit: None, published: Vec::new(), sinks: Vec::new(), then, arrived: None });
     }
 
     pub fn fail(&mut self, error: Error) {
@@ -377,7 +383,8 @@ impl Driver {
             self.relations.remove(id);
             self.event_times.remove(id);
             self.windowed.remove(id);
-            self.shared.sinks.lock().remove(id);
+            let sink = self.shared.sinks.lock().remove(id);
+            drop(sink);
         }
         self.shared.subscribers.end(ids);
         crate::fold::forget(&self.shared.merge_kinds, ids);
@@ -404,8 +411,13 @@ impl Driver {
                 source.reader = None;
             }
         }
-        self.shared.sinks.lock().clear();
-        self.barrier(vec![Box::new(move |outcome: Result<TxId>| drop(reply.send(outcome.map(drop))))]);
+        let shared = self.shared.clone();
+        self.barrier(vec![Box::new(move |outcome: Result<TxId>| {
+            // Taken out before they are dropped: dropping waits for the sinks' threads.
+            let sinks = std::mem::take(&mut *shared.sinks.lock());
+            drop(sinks);
+            drop(reply.send(outcome.map(drop)));
+        })]);
     }
 
     /// Feeds a new view what one of its inputs holds; each round is one step of every task.
@@ -445,7 +457,7 @@ impl Driver {
     /// Returns when everything handed to the committer is in the store.
     fn wait_for_commits(&mut self) {
         let (done, wait) = crossbeam_channel::bounded(1);
-        self.barrier(vec![Box::new(move |_| drop(done.send(())))]);
+        self.barrier(vec![Box::new(move |_| done.send(()).unwrap_or_default())]);
         let _ = wait.recv();
     }
 

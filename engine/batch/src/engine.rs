@@ -69,6 +69,7 @@ impl Engine {
             subscribers: shared.subscribers.clone(),
             sinks: shared.sinks.clone(),
             folder: Folder::start(store.clone(), shared.merge_kinds.clone()).map_err(Error::bug)?,
+            shared: shared.clone(),
         };
         spawn("monsoon-commit".into(), move || committer.run(&waiting))?;
         let driver = Driver {
@@ -189,6 +190,16 @@ impl Engine {
     /// The newest rows and records that failed, oldest first.
     pub fn recent_errors(&self) -> Vec<ErrorRow> {
         self.shared.recent_errors()
+    }
+
+    /// The newest batch latencies in microseconds, oldest first: from the arrival of a batch's first row to its commit.
+    pub fn latencies_us(&self) -> Vec<u64> {
+        self.shared.latencies_us()
+    }
+
+    /// Bytes handed to the store since the start.
+    pub fn bytes_written(&self) -> u64 {
+        self.shared.bytes_written()
     }
 
     /// The last committed txid.

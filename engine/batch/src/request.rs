@@ -16,7 +16,13 @@ pub(crate) type Reply<T> = oneshot::Sender<Result<T>>;
 /// A request to the driver, in the order the driver sees it.
 pub(crate) enum Request {
     Write { changes: Vec<Change>, reply: Reply<Written> },
-    SourceRows { relation: RelationId, rows: arrow::array::RecordBatch, next: Position, bad: Vec<BadRecord> },
+    SourceRows {
+        relation: RelationId,
+        rows: arrow::array::RecordBatch,
+        next: Position,
+        bad: Vec<BadRecord>,
+        read_at: std::time::Instant,
+    },
     Create { relation: Box<RelationSpec>, catalog: Vec<Write>, reply: Reply<TxId> },
     Restore { relation: Box<RelationSpec>, reply: Reply<()> },
     Start { reply: Reply<()> },

@@ -28,7 +28,12 @@ pub(crate) struct Shared {
     stats: Mutex<HashMap<RelationId, RelationStats>>,
     connector_errors: Mutex<HashMap<RelationId, Arc<Mutex<Option<String>>>>>,
     errors: Mutex<VecDeque<ErrorRow>>,
+    latencies_us: Mutex<VecDeque<u64>>,
+    bytes_written: std::sync::atomic::AtomicU64,
 }
+
+/// Batch latencies kept; older ones go.
+const LATENCIES_MAX: usize = 65_536;
 
 impl Shared {
     /// Where a relation's source or sink leaves its last error.
@@ -103,6 +108,27 @@ impl Shared {
         for (relation, error) in errors {
             self.keep(ErrorRow { relation, at_us: now_us(), what: error.expression, reason: error.reason, row: error.row });
         }
+    }
+
+    /// A commit is durable: how long after its first row arrived, and how large it was.
+    pub fn note_commit(&self, latency: Option<std::time::Duration>, bytes: u64) {
+        self.bytes_written.fetch_add(bytes, std::sync::atomic::Ordering::Relaxed);
+        let Some(latency) = latency else { return };
+        let mut latencies = self.latencies_us.lock();
+        if latencies.len() >= LATENCIES_MAX {
+            latencies.pop_front();
+        }
+        latencies.push_back(latency.as_micros() as u64);
+    }
+
+    /// Bytes handed to the store since the start.
+    pub fn bytes_written(&self) -> u64 {
+        self.bytes_written.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// The newest batch latencies in microseconds, oldest first.
+    pub fn latencies_us(&self) -> Vec<u64> {
+        self.latencies_us.lock().iter().copied().collect()
     }
 
     fn keep(&self, error: ErrorRow) {

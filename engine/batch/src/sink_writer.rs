@@ -4,6 +4,7 @@
 //! once it is published. So a crash, or an outside system that is down, loses nothing and blocks nobody.
 
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
@@ -21,10 +22,21 @@ const WAITING_MAX: usize = 64;
 /// Pause after a failed publish.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
-/// Hands changes to a sink's thread; dropping it ends the thread after what it has.
+/// Hands changes to a sink's thread; dropping it waits until the thread has published what it has.
 pub(crate) struct SinkWriter {
     replayed: bool,
-    work: Sender<(TxId, Vec<Change>)>,
+    work: Option<Sender<(TxId, Vec<Change>)>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for SinkWriter {
+    fn drop(&mut self) {
+        self.work = None;
+        if let Some(thread) = self.thread.take() {
+            // A sink that panicked has said so on stderr; what it didn't publish is still in the store.
+            let _ = thread.join();
+        }
+    }
 }
 
 impl SinkWriter {
@@ -39,19 +51,21 @@ impl SinkWriter {
         let (work, waiting) = bounded(WAITING_MAX);
         let thread = Thread { relation, sink, store, error };
         let name = format!("monsoon-sink-{relation}");
-        std::thread::Builder::new().name(name).spawn(move || if replayed { thread.replay(&waiting) } else { thread.pass(&waiting) })?;
-        Ok(SinkWriter { replayed, work })
+        let run = move || if replayed { thread.replay(&waiting) } else { thread.pass(&waiting) };
+        let thread = Some(std::thread::Builder::new().name(name).spawn(run)?);
+        Ok(SinkWriter { replayed, work: Some(work), thread })
     }
 
     /// A commit changed the sink's relation.
     pub fn publish(&self, txid: TxId, delta: Delta) {
+        let Some(work) = &self.work else { return };
         if self.replayed {
             // Only a wake-up: the rows are in the store. If the queue is full the thread is awake already.
-            let _ = self.work.try_send((txid, Vec::new()));
+            let _ = work.try_send((txid, Vec::new()));
             return;
         }
         let changes = delta.batches.into_iter().map(|batch| Change { rows: batch.rows, weights: batch.weights }).collect();
-        let _ = self.work.send((txid, changes));
+        let _ = work.send((txid, changes));
     }
 }
 

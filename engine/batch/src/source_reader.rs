@@ -1,7 +1,7 @@
 //! `SourceReader`: reads one source ahead of the driver, in a thread of its own, a bounded number of batches ahead.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use monsoon_circuit::RelationId;
@@ -34,7 +34,7 @@ impl SourceReader {
         source.seek(position).map_err(|error| error.to_string())?;
         let (credit, credits) = bounded(READ_AHEAD);
         let (stop, stopped) = unbounded();
-        (0..READ_AHEAD).for_each(|_| drop(credit.try_send(())));
+        (0..READ_AHEAD).for_each(|_| credit.try_send(()).unwrap_or_default());
         let thread = Thread { relation, source, rows_max, requests, credits, stopped, error };
         let name = format!("monsoon-source-{relation}");
         std::thread::Builder::new().name(name).spawn(move || thread.run()).map_err(|error| error.to_string())?;
@@ -72,7 +72,7 @@ impl Thread {
         loop {
             let pause = match self.source.read(self.rows_max) {
                 Ok(Read::Rows { rows, next, bad }) => {
-                    return Some(Request::SourceRows { relation: self.relation, rows, next, bad });
+                    return Some(Request::SourceRows { relation: self.relation, rows, next, bad, read_at: Instant::now() });
                 }
                 Ok(Read::Idle(pause)) => pause,
                 Ok(Read::End) => return None,

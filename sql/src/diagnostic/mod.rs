@@ -43,8 +43,8 @@ impl Classified {
 
 /// Translates an error of planning or running `sql`, which stands `offset` characters into what the client sent.
 pub fn from_datafusion(error: DataFusionError, sql: &str, offset: usize) -> SqlError {
-    if let Some(error) = own_error(&error) {
-        return error;
+    if let Some(own) = own_error(&error) {
+        return located(own, sql, offset);
     }
     let span = error.diagnostic().and_then(|diagnostic| diagnostic.span).map(|span| span.start);
     let Classified { mut error, name } = classify(innermost(&error));
@@ -54,6 +54,16 @@ pub fn from_datafusion(error: DataFusionError, sql: &str, offset: usize) -> SqlE
             Some(start) => Some(text.char_offset(Location::new(start.line, start.column))),
             None => name.and_then(|name| first_use(&text, &name)),
         };
+        error.position = place.map(|place| offset + place + 1);
+    }
+    error
+}
+
+/// Our own error, at the name it speaks of if it has no place yet.
+fn located(mut error: SqlError, sql: &str, offset: usize) -> SqlError {
+    if error.position.is_none() {
+        let name = error.message.split_once('"').and_then(|(_, rest)| rest.split_once('"')).map(|(name, _)| name);
+        let place = name.and_then(|name| first_use(&SqlText::new(sql), name));
         error.position = place.map(|place| offset + place + 1);
     }
     error

@@ -81,6 +81,8 @@ fn own_errors_pass_through() {
     let own = SqlError::new("42704", "type \"x\" does not exist");
     let error = DataFusionError::External(Box::new(own.clone())).context("planning");
     assert_eq!(from_datafusion(error, "", 0), own);
+    let error = DataFusionError::External(Box::new(own.clone()));
+    assert_eq!(from_datafusion(error, "SELECT 1::x", 5).position, Some(16));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::rewrite::relation_name;
+use crate::column_name::column_name;
 
 /// Tables without rows, ever.
 const EMPTY: &[&str] = &[
@@ -103,7 +104,7 @@ pub(super) fn is_null_subquery(query: &Query) -> bool {
 fn make_empty(select: &mut Select) {
     let mut names: Vec<String> = Vec::new();
     for item in &select.projection {
-        let base = column_name(item);
+        let base = column_name(item).unwrap_or_else(|| "?column?".to_owned());
         let mut name = base.clone();
         let mut n = 1;
         while names.contains(&name) {
@@ -122,28 +123,6 @@ fn make_empty(select: &mut Select) {
     select.group_by = GroupByExpr::Expressions(Vec::new(), Vec::new());
     select.having = None;
     select.sort_by.clear();
-}
-
-/// The name that Postgres would give the column.
-fn column_name(item: &SelectItem) -> String {
-    match item {
-        SelectItem::ExprWithAlias { alias, .. } => alias.value.clone(),
-        SelectItem::UnnamedExpr(expr) => expression_name(expr),
-        _ => "?column?".to_owned(),
-    }
-}
-
-fn expression_name(expr: &Expr) -> String {
-    match expr {
-        Expr::Identifier(ident) => ident.value.clone(),
-        Expr::CompoundIdentifier(parts) => parts.last().map_or_else(|| "?column?".to_owned(), |ident| ident.value.clone()),
-        Expr::Cast { expr, .. } | Expr::Nested(expr) => expression_name(expr),
-        Expr::Function(function) => {
-            function.name.0.last().and_then(|part| part.as_ident()).map_or_else(|| "?column?".to_owned(), |it| it.value.clone())
-        }
-        Expr::Case { .. } => "case".to_owned(),
-        _ => "?column?".to_owned(),
-    }
 }
 
 #[cfg(test)]

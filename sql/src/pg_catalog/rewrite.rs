@@ -26,7 +26,6 @@ pub fn rewrite_catalog_query(query: &mut Query) -> bool {
         return true;
     }
     let _ = VisitMut::visit(query, &mut Rewriter);
-    name_columns(query);
     true
 }
 
@@ -349,25 +348,4 @@ fn backslash_escape(
     }
     value.value = Value::SingleQuotedString(escaped);
     *escape = None;
-}
-
-/// Gives the unnamed expressions of the outermost SELECT names that differ, which DataFusion insists on.
-fn name_columns(query: &mut Query) {
-    let SetExpr::Select(select) = query.body.as_mut() else { return };
-    let mut unnamed = 0;
-    for item in &mut select.projection {
-        let SelectItem::UnnamedExpr(expr) = item else { continue };
-        let is_column = matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
-        if is_column {
-            continue;
-        }
-        let base = match &*expr {
-            Expr::Function(function) => function.name.to_string().to_lowercase(),
-            Expr::Case { .. } => "case".to_owned(),
-            _ => "?column?".to_owned(),
-        };
-        unnamed += 1;
-        let name = if unnamed == 1 { base } else { format!("{base}_{unnamed}") };
-        *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: Ident::with_quote('"', name) };
-    }
 }

@@ -28,6 +28,7 @@ const RELATIONS: &[(&str, u32)] = &[
     ("pg_namespace", 2615),
     ("pg_opclass", 2616),
     ("pg_operator", 2617),
+    ("pg_opfamily", 2753),
     ("pg_policy", 3256),
     ("pg_proc", 1255),
     ("pg_publication", 6104),

@@ -9,6 +9,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::sqlparser::ast::Statement;
 
 use super::*;
+use crate::column_name::name_columns;
 use crate::data_type::MonsoonTypePlanner;
 use crate::diagnostic::from_datafusion;
 use crate::error::SqlError;
@@ -109,6 +110,7 @@ fn context() -> SessionContext {
 async fn rows_in(context: &SessionContext, sql: &str) -> Result<Vec<String>, SqlError> {
     let mut query = parse_query(sql)?;
     rewrite_catalog_query(&mut query);
+    name_columns(&mut query);
     let shown = query.to_string();
     let fail = |error| SqlError { detail: Some(shown.clone()), ..from_datafusion(error, sql, 0) };
     let statement = datafusion::sql::parser::Statement::Statement(Box::new(Statement::Query(query)));

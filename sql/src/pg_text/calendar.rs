@@ -16,9 +16,32 @@ pub(super) fn write_date(days: i64, out: &mut Vec<u8>) {
 
 /// Writes microseconds of the day.
 pub(super) fn write_time(micros: i64, out: &mut Vec<u8>) {
+    write_clock(micros, out);
+}
+
+/// `HH:MM:SS[.ffffff]`; hours may have more digits.
+fn write_clock(micros: i64, out: &mut Vec<u8>) {
     let seconds = micros / SECOND_US;
-    let _ = write!(out, "{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
+    write_padded(seconds / 3600, 2, out);
+    out.push(b':');
+    write_padded(seconds / 60 % 60, 2, out);
+    out.push(b':');
+    write_padded(seconds % 60, 2, out);
     write_fraction(micros % SECOND_US, out);
+}
+
+/// Digits of a number that isn't negative, with zeros before them. Written by hand: formatting costs several times as
+/// much, and every timestamp of a result has seven of these.
+fn write_padded(value: i64, width: usize, out: &mut Vec<u8>) {
+    let mut digits = [b'0'; 20];
+    let mut start = digits.len();
+    let mut rest = value.unsigned_abs();
+    while rest > 0 || digits.len() - start < width {
+        start -= 1;
+        digits[start] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    out.extend_from_slice(&digits[start..]);
 }
 
 /// Writes microseconds from the epoch as a timestamp, with `+00` if it has a zone.
@@ -61,16 +84,17 @@ pub(super) fn write_interval(interval: IntervalMonthDayNano, out: &mut Vec<u8>) 
     } else if is_before {
         out.push(b'+');
     }
-    let micros = micros.unsigned_abs() as i64;
-    let seconds = micros / SECOND_US;
-    let _ = write!(out, "{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
-    write_fraction(micros % SECOND_US, out);
+    write_clock(micros.saturating_abs(), out);
 }
 
 fn write_ymd(year: i64, month: u32, day: u32, out: &mut Vec<u8>) {
     // There is no year 0: 1 BC comes before 1.
     let shown = if year <= 0 { 1 - year } else { year };
-    let _ = write!(out, "{shown:04}-{month:02}-{day:02}");
+    write_padded(shown, 4, out);
+    out.push(b'-');
+    write_padded(i64::from(month), 2, out);
+    out.push(b'-');
+    write_padded(i64::from(day), 2, out);
 }
 
 fn write_era(year: i64, out: &mut Vec<u8>) {
@@ -84,7 +108,8 @@ fn write_fraction(micros: i64, out: &mut Vec<u8>) {
     if micros == 0 {
         return;
     }
-    let _ = write!(out, ".{micros:06}");
+    out.push(b'.');
+    write_padded(micros, 6, out);
     while out.last() == Some(&b'0') {
         out.pop();
     }

@@ -97,13 +97,13 @@ impl TextColumn {
         match &self.kind {
             Kind::Null => {}
             Kind::Boolean(array) => out.push(if array.value(row) { b't' } else { b'f' }),
-            Kind::Int8(array) => display(array.value(row), out),
-            Kind::Int16(array) => display(array.value(row), out),
-            Kind::Int32(array) => display(array.value(row), out),
-            Kind::Int64(array) => display(array.value(row), out),
-            Kind::UInt8(array) => display(array.value(row), out),
-            Kind::UInt16(array) => display(array.value(row), out),
-            Kind::UInt32(array) => display(array.value(row), out),
+            Kind::Int8(array) => integer(i64::from(array.value(row)), out),
+            Kind::Int16(array) => integer(i64::from(array.value(row)), out),
+            Kind::Int32(array) => integer(i64::from(array.value(row)), out),
+            Kind::Int64(array) => integer(array.value(row), out),
+            Kind::UInt8(array) => integer(i64::from(array.value(row)), out),
+            Kind::UInt16(array) => integer(i64::from(array.value(row)), out),
+            Kind::UInt32(array) => integer(i64::from(array.value(row)), out),
             Kind::UInt64(array) => display(array.value(row), out),
             Kind::Float32(array) => float::write_f32(array.value(row), out),
             Kind::Float64(array) => float::write_f64(array.value(row), out),
@@ -204,6 +204,25 @@ fn primitive<T: ArrowPrimitiveType>(array: &ArrayRef) -> PrimitiveArray<T> {
 
 fn as_int64(array: &ArrayRef) -> Result<PrimitiveArray<Int64Type>, ArrowError> {
     Ok(primitive(&cast(array, &DataType::Int64)?))
+}
+
+/// Digits, without the cost of formatting.
+fn integer(value: i64, out: &mut Vec<u8>) {
+    if value < 0 {
+        out.push(b'-');
+    }
+    let mut digits = [0; 20];
+    let mut start = digits.len();
+    let mut rest = value.unsigned_abs();
+    loop {
+        start -= 1;
+        digits[start] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[start..]);
 }
 
 /// Writing to a vector can't fail.

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
 use arrow::datatypes::{
     DataType, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, Int64Type, SchemaRef, UInt64Type,
 };
@@ -152,9 +151,4 @@ fn extreme_column(extreme: Extreme, argument: &DataType, situation: Situation) -
 
 fn sortable(data_type: &DataType) -> bool {
     arrow::row::RowConverter::supports_fields(&[arrow::row::SortField::new(data_type.clone())])
-}
-
-/// The types of evaluated columns.
-pub(crate) fn types_of(columns: &[ArrayRef]) -> Vec<DataType> {
-    columns.iter().map(|column| column.data_type().clone()).collect()
 }

@@ -1,0 +1,208 @@
+//! `Database`: one per process. Opens the store, brings every relation back, and hands out sessions.
+//!
+//! Order at start: store, engine, catalog; then every relation in the order of its number (what it reads comes before it)
+//! is planned again from its text and given to the engine with its state; then sources begin to be read.
+
+mod change;
+mod engine_error;
+mod key_lookup;
+mod output_column;
+mod planner;
+mod relation_spec;
+mod relation_table;
+mod scope;
+mod statement_catalog;
+mod system_schema;
+mod view_plan;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+
+use monsoon_batch::{Engine, EngineConfig};
+use monsoon_circuit::RelationId;
+use monsoon_state::{RocksOptions, RocksStore};
+use parking_lot::Mutex;
+use tokio::sync::RwLock;
+
+use crate::catalog::{Catalog, Kind, Relation};
+use crate::error::SqlError;
+use crate::session::{Session, SessionStart};
+
+pub(crate) use engine_error::{connector_error, engine_error};
+pub(crate) use output_column::{bare_integers, output_batch, output_schema};
+pub(crate) use change::EngineChange;
+pub(crate) use planner::{Overlay, Planner, Text};
+pub(crate) use relation_spec::{relation_spec, sink_kind, spec, stream_kind};
+pub(crate) use scope::Scope;
+pub(crate) use view_plan::{ViewDefinition, ViewPlan, check_names, plan_view_query, relation_label};
+
+/// Numbers of views that live as long as a subscription; they are in no catalog, and below what Postgres's indexes take.
+const EPHEMERAL_ID_MIN: u32 = 1 << 28;
+
+/// How a database is opened.
+#[derive(Debug, Clone)]
+pub struct DatabaseConfig {
+    /// The data directory; created if it isn't there.
+    pub data_dir: PathBuf,
+    /// Threads that run circuits.
+    pub tasks: usize,
+    /// Bound of state, caches and queries together.
+    pub memory_limit_bytes: u64,
+    /// Rows taken of a source at a time.
+    pub batch_rows: usize,
+}
+
+impl Default for DatabaseConfig {
+    fn default() -> DatabaseConfig {
+        let engine = EngineConfig::default();
+        DatabaseConfig {
+            data_dir: PathBuf::from("monsoon-data"),
+            tasks: engine.tasks,
+            memory_limit_bytes: engine.memory_limit_bytes,
+            batch_rows: engine.batch_rows,
+        }
+    }
+}
+
+/// Why a database can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The store: locked, too new, damaged.
+    #[error("{0}")]
+    State(#[from] monsoon_state::Error),
+    /// The engine didn't start.
+    #[error("engine did not start: {0}")]
+    Engine(#[from] monsoon_batch::Error),
+    /// A relation of the catalog can't be planned any more.
+    #[error("{kind} \"{name}\" can't be brought back: {reason}")]
+    Relation {
+        /// What it is.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// The query engine could not be set up.
+    #[error("query engine did not start: {0}")]
+    Setup(String),
+}
+
+impl From<crate::catalog::CatalogError> for OpenError {
+    fn from(error: crate::catalog::CatalogError) -> OpenError {
+        match error {
+            crate::catalog::CatalogError::State(error) => OpenError::State(error),
+        }
+    }
+}
+
+/// A running database.
+pub struct Database {
+    pub(crate) engine: Engine,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) config: DatabaseConfig,
+    /// What sessions have in common: functions, memory, settings of the query engine.
+    pub(crate) template: scope::Template,
+    /// Changes of the catalog happen one after the other.
+    ddl: Arc<tokio::sync::Mutex<()>>,
+    /// Per table: INSERT shares it; UPDATE, DELETE and TRUNCATE, which read what they change, have it alone.
+    table_locks: Mutex<HashMap<u32, Arc<RwLock<()>>>>,
+    next_pid: AtomicI32,
+    next_ephemeral: AtomicU32,
+}
+
+impl Database {
+    /// Opens a directory and brings back everything in it.
+    pub async fn open(config: DatabaseConfig) -> Result<Arc<Database>, OpenError> {
+        let store = RocksStore::open(&config.data_dir, rocks_options(&config))?;
+        let engine_config = EngineConfig {
+            tasks: config.tasks,
+            memory_limit_bytes: config.memory_limit_bytes,
+            batch_rows: config.batch_rows,
+            ..EngineConfig::default()
+        };
+        let engine = Engine::open(Arc::new(store), engine_config)?;
+        let catalog = Arc::new(Catalog::load(engine.store().as_ref())?);
+        let template = scope::Template::new(&config).map_err(|error| OpenError::Setup(error.to_string()))?;
+        let database = Arc::new(Database {
+            engine,
+            catalog,
+            config,
+            template,
+            ddl: Arc::default(),
+            table_locks: Mutex::default(),
+            next_pid: AtomicI32::new(1),
+            next_ephemeral: AtomicU32::new(EPHEMERAL_ID_MIN),
+        });
+        database.restore().await?;
+        database.engine.start().await?;
+        Ok(database)
+    }
+
+    /// A session for one connection.
+    pub fn session(self: &Arc<Self>, start: SessionStart) -> Session {
+        Session::new(Arc::clone(self), start)
+    }
+
+    /// Stops sources and waits for the last commit.
+    pub async fn shutdown(&self) {
+        if let Err(error) = self.engine.stop().await {
+            tracing::error!(%error, "the engine did not stop cleanly");
+        }
+    }
+
+    async fn restore(self: &Arc<Self>) -> Result<(), OpenError> {
+        let scope = self.scope().map_err(|error| OpenError::Setup(error.message))?;
+        let relations: Vec<Arc<Relation>> = self.catalog.snapshot().relations().cloned().collect();
+        for relation in relations.iter().filter(|relation| relation.is_run()) {
+            let failed = |reason: String| OpenError::Relation { kind: relation.kind.word(), name: relation.name.clone(), reason };
+            let planned = relation_spec(&scope, &self.catalog.snapshot(), relation).await.map_err(|error| failed(error.message))?;
+            let known = relation.fingerprint.as_deref();
+            if relation.kind == Kind::MaterializedView && planned.fingerprint.as_deref() != known {
+                return Err(failed(
+                    "this version of monsoon keeps its state in another form; open the directory with the version that wrote \
+                     it, DROP the view, and create it again with this one"
+                        .to_owned(),
+                ));
+            }
+            self.engine.restore(planned.spec).await.map_err(|error| failed(error.to_string()))?;
+        }
+        Ok(())
+    }
+
+    /// The scope of the server itself: no user's settings.
+    pub(crate) fn scope(self: &Arc<Self>) -> Result<Arc<Scope>, SqlError> {
+        let facts = crate::session::Facts::new(Arc::clone(&self.catalog), &SessionStart::default(), self.take_pid());
+        self.template.scope(self, Arc::new(facts))
+    }
+
+    /// The number of the next session.
+    pub(crate) fn take_pid(&self) -> i32 {
+        self.next_pid.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A number for a view that is in no catalog.
+    pub(crate) fn take_ephemeral_id(&self) -> RelationId {
+        RelationId(self.next_ephemeral.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The lock of a table's content.
+    pub(crate) fn table_lock(&self, id: RelationId) -> Arc<RwLock<()>> {
+        Arc::clone(self.table_locks.lock().entry(id.0).or_default())
+    }
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Database").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// The store's share of the memory limit: a sixteenth, within what it needs and what helps it.
+fn rocks_options(config: &DatabaseConfig) -> RocksOptions {
+    let share = usize::try_from(config.memory_limit_bytes / 16).unwrap_or(usize::MAX);
+    let memtable_bytes = share.clamp(8 << 20, 64 << 20);
+    RocksOptions { memtable_bytes, block_cache_bytes: (share / 4).clamp(4 << 20, 64 << 20), ..RocksOptions::default() }
+}

@@ -1,0 +1,148 @@
+//! COPY in both directions.
+//!
+//! COPY FROM is one commit, at its end: its rows are held in memory until then, and a COPY that is larger than what a
+//! commit may hold is refused, not cut into several.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Schema, SchemaRef};
+use async_trait::async_trait;
+use bytes::Bytes;
+use datafusion::sql::sqlparser::ast::{Ident, ObjectName, Query};
+use futures::StreamExt;
+use monsoon_batch::{Change, Engine};
+use monsoon_circuit::WeightedBatch;
+
+use super::assign::assemble;
+use super::lock::{ContentLock, LockMode};
+use super::transaction::Buffer;
+use super::{Prepared, Session};
+use crate::catalog::{Relation, Snapshot};
+use crate::copy::{CopyDecoder, CopyEncoder};
+use crate::database::{Planner, Scope, engine_error};
+use crate::error::{Result, SqlError};
+use crate::response::{CopyIn, CopyOut, Response, RowStream};
+use crate::statement::{CopyFormat, Statement, Subscribe};
+
+/// Rows per decoded batch.
+const BATCH_ROWS: usize = 8_192;
+
+impl Session {
+    pub(super) async fn copy_in(
+        &mut self,
+        statement: &Statement,
+        name: &ObjectName,
+        columns: &[Ident],
+        format: &CopyFormat,
+    ) -> Result<Response> {
+        if let Some(transaction) = &self.transaction {
+            transaction.check_writable("COPY FROM")?;
+        }
+        let relation = self.insertable(statement, name)?;
+        let places = self.column_places(statement, &relation, columns)?;
+        let fields: Vec<_> = places.iter().map(|place| relation.schema.field(*place).clone()).collect();
+        let schema: SchemaRef = Arc::new(Schema::new(fields));
+        let decoder = CopyDecoder::new(&relation.name, schema, format.clone(), BATCH_ROWS)?;
+        let held = self.lock(&relation, LockMode::Shared).await?;
+        let bytes_max = usize::try_from(self.database.config.memory_limit_bytes / 4).unwrap_or(usize::MAX);
+        Ok(Response::CopyIn(Box::new(RowsIn {
+            scope: self.scope()?,
+            snapshot: self.snapshot(),
+            engine: self.database.engine.clone(),
+            buffer: self.transaction.as_ref().map(|transaction| Arc::clone(transaction.buffer())),
+            relation,
+            places,
+            decoder,
+            batches: Vec::new(),
+            rows: 0,
+            bytes: 0,
+            bytes_max,
+            _held: held,
+        })))
+    }
+
+    pub(super) async fn copy_out(&mut self, prepared: &Prepared, query: &Query, format: &CopyFormat) -> Result<Response> {
+        let encoder = CopyEncoder::new(format.clone())?;
+        let rows = self.select(prepared, query, &[]).await?;
+        Ok(Response::CopyOut(encoded(rows, encoder)))
+    }
+
+    pub(super) async fn copy_subscription(&mut self, statement: &Statement, subscribe: &Subscribe, format: &CopyFormat) -> Result<Response> {
+        let encoder = CopyEncoder::new(format.clone())?;
+        let rows = self.subscribe(statement, subscribe).await?;
+        Ok(Response::CopyOut(encoded(rows, encoder)))
+    }
+}
+
+fn encoded(rows: RowStream, encoder: CopyEncoder) -> CopyOut {
+    let columns = rows.schema.fields().len();
+    let header = encoder.header(&rows.schema).map(|header| Ok((header, 0)));
+    let lines = rows.batches.map(move |batch| {
+        let batch = batch?;
+        Ok((encoder.encode(&batch)?, batch.num_rows() as u64))
+    });
+    CopyOut { columns, binary: false, data: futures::stream::iter(header).chain(lines).boxed(), live: rows.live }
+}
+
+/// A running COPY FROM STDIN.
+struct RowsIn {
+    scope: Arc<Scope>,
+    snapshot: Arc<Snapshot>,
+    engine: Engine,
+    /// Of the transaction it runs in.
+    buffer: Option<Buffer>,
+    relation: Arc<Relation>,
+    places: Vec<usize>,
+    decoder: CopyDecoder,
+    batches: Vec<WeightedBatch>,
+    rows: u64,
+    bytes: usize,
+    bytes_max: usize,
+    _held: Option<ContentLock>,
+}
+
+impl RowsIn {
+    fn take(&mut self, batch: &RecordBatch) -> Result<()> {
+        let planner = || Ok(Planner::new(&self.scope, &self.snapshot));
+        let whole = assemble(&self.relation, &self.places, batch.columns().to_vec(), batch.num_rows(), planner)?;
+        self.rows += whole.num_rows() as u64;
+        self.bytes += whole.get_array_memory_size();
+        if self.bytes > self.bytes_max {
+            let limit_mb = self.bytes_max >> 20;
+            return Err(SqlError::new("53200", format!("COPY is one commit, and its rows need more than {limit_mb} MB of memory"))
+                .with_hint("divide the input into several COPYs, or raise --memory-limit"));
+        }
+        self.batches.push(WeightedBatch::inserted(whole));
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl CopyIn for RowsIn {
+    fn columns(&self) -> usize {
+        self.places.len()
+    }
+
+    async fn write(&mut self, data: Bytes) -> Result<()> {
+        for batch in self.decoder.push(&data)? {
+            self.take(&batch)?;
+        }
+        Ok(())
+    }
+
+    async fn finish(mut self: Box<Self>) -> Result<u64> {
+        if let Some(batch) = self.decoder.finish()? {
+            self.take(&batch)?;
+        }
+        if self.batches.is_empty() {
+            return Ok(0);
+        }
+        let change = Change { relation: self.relation.id, batches: std::mem::take(&mut self.batches) };
+        match &self.buffer {
+            Some(buffer) => buffer.lock().push(change),
+            None => drop(self.engine.write(vec![change]).await.map_err(engine_error)?),
+        }
+        Ok(self.rows)
+    }
+}

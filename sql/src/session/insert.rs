@@ -1,0 +1,204 @@
+//! INSERT.
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::{Field, FieldRef};
+use datafusion::common::ScalarValue;
+use datafusion::sql::sqlparser::ast::{Expr, Ident, Insert, ObjectName, Query, SetExpr, TableObject};
+use monsoon_batch::Change;
+use monsoon_circuit::WeightedBatch;
+
+use super::assign::{assemble, assign};
+use super::conflict::{Conflict, conflict};
+use super::literal::literal_columns;
+use super::lock::LockMode;
+use super::parameter::{parameter_count, parameter_field, plan_parameters, substitute};
+use super::select::text;
+use super::text_rows::complete;
+use super::{Prepared, Session};
+use crate::catalog::Relation;
+use crate::error::{Result, SqlError};
+use crate::parser::parse_expression;
+use crate::response::Response;
+use crate::statement::Statement;
+
+/// What an INSERT inserts into.
+pub(super) fn target(insert: &Insert) -> Result<&ObjectName> {
+    match &insert.table {
+        TableObject::TableName(name) => Ok(name),
+        other => Err(SqlError::unsupported(format!("INSERT INTO {other} is not supported"))),
+    }
+}
+
+/// The rows of a plain VALUES.
+fn values_rows(query: &Query) -> Option<Vec<&[Expr]>> {
+    let is_plain = query.with.is_none() && query.order_by.is_none() && query.limit_clause.is_none() && query.fetch.is_none();
+    match query.body.as_ref() {
+        SetExpr::Values(values) if is_plain => Some(values.rows.iter().map(|row| row.content.as_slice()).collect()),
+        _ => None,
+    }
+}
+
+impl Session {
+    /// The places of an INSERT's columns.
+    fn insert_places(&self, statement: &Statement, relation: &Relation, insert: &Insert) -> Result<Vec<usize>> {
+        let names: Vec<Ident> =
+            insert.columns.iter().filter_map(|name| name.0.last().and_then(|part| part.as_ident()).cloned()).collect();
+        self.column_places(statement, relation, &names)
+    }
+
+    pub(super) async fn insert(
+        &mut self,
+        statement: &Statement,
+        insert: &Insert,
+        prepared: &Prepared,
+        parameters: &[ScalarValue],
+    ) -> Result<Response> {
+        if let Some(transaction) = &self.transaction {
+            transaction.check_writable("INSERT")?;
+        }
+        if insert.returning.is_some() {
+            return Err(SqlError::unsupported("INSERT ... RETURNING is not supported"));
+        }
+        let relation = self.insertable(statement, target(insert)?)?;
+        let conflict = conflict(insert, &relation)?;
+        let mode = if conflict == Conflict::Skip { LockMode::Alone } else { LockMode::Shared };
+        let held = self.lock(&relation, mode).await?;
+        let mut batches = self.insert_batches(statement, insert, &relation, &prepared.parameters, parameters).await?;
+        if conflict == Conflict::Skip {
+            batches = self.without_conflicts(&relation, batches).await?;
+        }
+        let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+        let batches = batches.into_iter().map(WeightedBatch::inserted).collect();
+        self.write(Change { relation: relation.id, batches }).await?;
+        drop(held);
+        complete(format!("INSERT 0 {rows}"))
+    }
+
+    async fn insert_batches(
+        &mut self,
+        statement: &Statement,
+        insert: &Insert,
+        relation: &Relation,
+        parameter_fields: &[FieldRef],
+        parameters: &[ScalarValue],
+    ) -> Result<Vec<RecordBatch>> {
+        let places = self.insert_places(statement, relation, insert)?;
+        let Some(source) = &insert.source else {
+            return Ok(vec![assemble(relation, &[], Vec::new(), 1, || self.planner())?]);
+        };
+        if let Some(rows) = values_rows(source) {
+            let places = self.value_places(&rows, places, !insert.columns.is_empty())?;
+            let fields: Vec<Field> = places.iter().map(|place| relation.schema.field(*place).clone()).collect();
+            if let Some(columns) = literal_columns(statement, &rows, &fields, parameters, parameter_fields)? {
+                return Ok(vec![assemble(relation, &places, columns, rows.len(), || self.planner())?]);
+            }
+            let mut query = source.as_ref().clone();
+            replace_defaults(&mut query, relation, &places)?;
+            substitute(&mut query, parameters, parameter_fields)?;
+            return self.insert_query(statement, &query, relation, &places, true).await;
+        }
+        let mut query = source.as_ref().clone();
+        substitute(&mut query, parameters, parameter_fields)?;
+        self.insert_query(statement, &query, relation, &places, !insert.columns.is_empty()).await
+    }
+
+    /// Every row must have as many values; fewer than there are columns only where no columns were named.
+    fn value_places(&self, rows: &[&[Expr]], mut places: Vec<usize>, named: bool) -> Result<Vec<usize>> {
+        let width = rows.first().map_or(0, |row| row.len());
+        if rows.iter().any(|row| row.len() != width) {
+            return Err(SqlError::syntax("VALUES lists must all be the same length"));
+        }
+        check_width(width, places.len(), named)?;
+        places.truncate(width);
+        Ok(places)
+    }
+
+    async fn insert_query(
+        &mut self,
+        statement: &Statement,
+        query: &Query,
+        relation: &Relation,
+        places: &[usize],
+        named: bool,
+    ) -> Result<Vec<RecordBatch>> {
+        let (schema, batches) = self.collect(query, text(statement)).await?;
+        let width = schema.fields().len();
+        check_width(width, places.len(), named)?;
+        let places = &places[..width];
+        let mut assembled = Vec::with_capacity(batches.len());
+        for batch in batches {
+            let columns = places.iter().zip(batch.columns()).zip(schema.fields());
+            let columns: Result<Vec<ArrayRef>> =
+                columns.map(|((place, array), source)| assign(array, source, relation.schema.field(*place))).collect();
+            assembled.push(assemble(relation, places, columns?, batch.num_rows(), || self.planner())?);
+        }
+        Ok(assembled)
+    }
+
+    /// The parameters of an INSERT: a `$n` that is a whole value has its column's type.
+    pub(super) async fn insert_parameters(&mut self, statement: &Statement, insert: &Insert, oids: &[u32]) -> Result<Vec<FieldRef>> {
+        let count = parameter_count(insert);
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        let relation = self.insertable(statement, target(insert)?)?;
+        let places = self.insert_places(statement, &relation, insert)?;
+        let mut wanted: Vec<Option<FieldRef>> = vec![None; count];
+        let Some(source) = &insert.source else { return Ok(Vec::new()) };
+        match values_rows(source) {
+            Some(rows) => {
+                for (expr, place) in rows.iter().flat_map(|row| row.iter().zip(&places)) {
+                    if let Some(index) = placeholder(expr) {
+                        let field = relation.schema.field(*place).clone();
+                        wanted[index].get_or_insert_with(|| std::sync::Arc::new(field));
+                    }
+                }
+            }
+            None => {
+                let plan = self.planner()?.plan(source, text(statement)).await?;
+                return plan_parameters(&plan, count, oids).map_err(|error| text(statement).error(error));
+            }
+        }
+        Ok(wanted.into_iter().enumerate().map(|(index, wanted)| parameter_field(index, oids, wanted)).collect())
+    }
+}
+
+fn check_width(given: usize, wanted: usize, named: bool) -> Result<()> {
+    if given > wanted {
+        return Err(SqlError::syntax("INSERT has more expressions than target columns"));
+    }
+    if given < wanted && named {
+        return Err(SqlError::syntax("INSERT has more target columns than expressions"));
+    }
+    Ok(())
+}
+
+/// The number of a `$n`, from 0.
+pub(super) fn placeholder(expr: &Expr) -> Option<usize> {
+    use datafusion::sql::sqlparser::ast::{Value, ValueWithSpan};
+    match expr {
+        Expr::Value(ValueWithSpan { value: Value::Placeholder(name), .. }) => super::parameter::parameter_index(name),
+        Expr::Nested(inner) => placeholder(inner),
+        _ => None,
+    }
+}
+
+/// Whether an expression is the word DEFAULT.
+pub(super) fn is_default(expr: &Expr) -> bool {
+    matches!(expr, Expr::Identifier(ident) if ident.quote_style.is_none() && ident.value.eq_ignore_ascii_case("default"))
+}
+
+/// A column's default as an expression.
+pub(super) fn default_expression(relation: &Relation, place: usize) -> Result<Expr> {
+    parse_expression(relation.defaults[place].as_deref().unwrap_or("NULL"))
+}
+
+fn replace_defaults(query: &mut Query, relation: &Relation, places: &[usize]) -> Result<()> {
+    let SetExpr::Values(values) = query.body.as_mut() else { return Ok(()) };
+    for (expr, place) in values.rows.iter_mut().flat_map(|row| row.content.iter_mut().zip(places)) {
+        if is_default(expr) {
+            *expr = default_expression(relation, *place)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! Parameters: their types, their values in a plan, and as literals in a syntax tree.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::sql::sqlparser::ast::{
+    CastKind, Expr, Value, ValueWithSpan, Visit, VisitMut, Visitor, VisitorMut,
+};
+
+use crate::error::{Result, SqlError};
+use crate::parser::parse_data_type;
+use crate::pg_text::value_text;
+use crate::pg_type::{field_of_oid, sql_name};
+
+/// Most parameters a statement may have; the protocol counts them in 16 bits.
+const PARAMETERS_MAX: usize = 65_535;
+
+/// The place of `$n`, from 0.
+pub(super) fn parameter_index(name: &str) -> Option<usize> {
+    name.strip_prefix('$')?.parse::<usize>().ok()?.checked_sub(1).filter(|index| *index < PARAMETERS_MAX)
+}
+
+/// How many parameters a syntax tree has: the highest number.
+pub(super) fn parameter_count(tree: &impl Visit) -> usize {
+    struct Counter(usize);
+    impl Visitor for Counter {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            if let Expr::Value(ValueWithSpan { value: Value::Placeholder(name), .. }) = expr {
+                self.0 = self.0.max(parameter_index(name).map_or(0, |index| index + 1));
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let mut counter = Counter(0);
+    let _ = Visit::visit(tree, &mut counter);
+    counter.0
+}
+
+/// The parameters of a plan. What the client says counts first, then what the plan wants; text where neither knows.
+pub(super) fn plan_parameters(plan: &LogicalPlan, count: usize, oids: &[u32]) -> datafusion::common::Result<Vec<FieldRef>> {
+    let inferred = plan.get_parameter_fields()?;
+    Ok((0..count)
+        .map(|index| {
+            let name = format!("${}", index + 1);
+            let wanted = inferred.get(&name).cloned().flatten();
+            parameter_field(index, oids, wanted)
+        })
+        .collect())
+}
+
+/// One parameter.
+pub(super) fn parameter_field(index: usize, oids: &[u32], wanted: Option<FieldRef>) -> FieldRef {
+    let name = format!("${}", index + 1);
+    let given = oids.get(index).copied().filter(|oid| *oid != 0).and_then(|oid| field_of_oid(&name, oid));
+    let field = given.or_else(|| wanted.map(|field| field.as_ref().clone()).filter(|field| field.data_type() != &DataType::Null));
+    Arc::new(field.unwrap_or_else(|| Field::new(&name, DataType::Utf8, true)).with_name(name).with_nullable(true))
+}
+
+/// A parameter's value as Postgres writes it; `None` is NULL.
+pub(super) fn parameter_text(value: &ScalarValue, field: &Field) -> Result<Option<String>> {
+    if value.is_null() {
+        return Ok(None);
+    }
+    let failed = |error: String| SqlError::internal(format!("parameter: {error}"));
+    let array = value.to_array().map_err(|error| failed(error.to_string()))?;
+    let fitting = if array.data_type() == field.data_type() {
+        field.clone()
+    } else {
+        Field::new(field.name(), array.data_type().clone(), true)
+    };
+    value_text(&array, &fitting, 0).map_err(|error| failed(error.to_string()))
+}
+
+/// Puts values in the place of `$n`: text literals, cast to the parameter's type.
+pub(super) fn substitute(tree: &mut impl VisitMut, values: &[ScalarValue], fields: &[FieldRef]) -> Result<()> {
+    struct Substitution(Vec<Expr>);
+    impl VisitorMut for Substitution {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+            if let Expr::Value(ValueWithSpan { value: Value::Placeholder(name), .. }) = expr
+                && let Some(value) = parameter_index(name).and_then(|index| self.0.get(index))
+            {
+                *expr = value.clone();
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    if values.is_empty() {
+        return Ok(());
+    }
+    let literals = values.iter().zip(fields).map(|(value, field)| literal(value, field)).collect::<Result<_>>()?;
+    let _ = VisitMut::visit(tree, &mut Substitution(literals));
+    Ok(())
+}
+
+fn literal(value: &ScalarValue, field: &Field) -> Result<Expr> {
+    let text = parameter_text(value, field)?;
+    let value = text.map_or(Value::Null, Value::SingleQuotedString);
+    Ok(Expr::Cast {
+        kind: CastKind::DoubleColon,
+        expr: Box::new(Expr::Value(value.with_empty_span())),
+        data_type: parse_data_type(&sql_name(field))?,
+        array: false,
+        format: None,
+    })
+}

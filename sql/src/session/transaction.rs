@@ -1,0 +1,167 @@
+//! Transactions: changes are gathered, and written as one txid at COMMIT.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use monsoon_batch::{Change, Written};
+use parking_lot::Mutex;
+
+use super::lock::ContentLock;
+use super::text_rows::complete;
+use super::Session;
+use crate::database::engine_error;
+use crate::error::{Result, SqlError};
+use crate::response::Response;
+
+/// Changes that wait for COMMIT. Shared with a COPY that adds to them.
+pub(super) type Buffer = Arc<Mutex<Vec<Change>>>;
+
+/// An open transaction block.
+pub(super) struct Transaction {
+    changes: Buffer,
+    /// Names, and how many changes there were.
+    savepoints: Vec<(String, usize)>,
+    /// Locks of tables that were written, until the end.
+    pub(super) locks: HashMap<u32, ContentLock>,
+    /// Settings as they were: put back at the end (SET LOCAL), and at ROLLBACK (SET).
+    local_settings: Vec<(String, Option<String>)>,
+    settings: Vec<(String, Option<String>)>,
+    has_failed: bool,
+    is_read_only: bool,
+}
+
+impl Transaction {
+    fn new(is_read_only: bool) -> Transaction {
+        Transaction {
+            changes: Buffer::default(),
+            savepoints: Vec::new(),
+            locks: HashMap::new(),
+            local_settings: Vec::new(),
+            settings: Vec::new(),
+            has_failed: false,
+            is_read_only,
+        }
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.has_failed
+    }
+
+    pub(super) fn fail(&mut self) {
+        self.has_failed = true;
+    }
+
+    pub(super) fn buffer(&self) -> &Buffer {
+        &self.changes
+    }
+
+    pub(super) fn check_writable(&self, word: &str) -> Result<()> {
+        if self.is_read_only {
+            return Err(SqlError::new("25006", format!("cannot execute {word} in a read-only transaction")));
+        }
+        Ok(())
+    }
+
+    pub(super) fn note_setting(&mut self, name: &str, before: Option<String>, local: bool) {
+        let list = if local { &mut self.local_settings } else { &mut self.settings };
+        list.push((name.to_owned(), before));
+    }
+
+    fn savepoint(&self, name: &str) -> Result<usize> {
+        let place = self.savepoints.iter().rposition(|(known, _)| known == name);
+        place.ok_or_else(|| SqlError::new("3B001", format!("savepoint \"{name}\" does not exist")))
+    }
+}
+
+impl Session {
+    pub(super) fn begin(&mut self, read_only: bool) -> Result<Response> {
+        match &self.transaction {
+            Some(_) => self.notice("WARNING", "25001", "there is already a transaction in progress"),
+            None => self.transaction = Some(Transaction::new(read_only)),
+        }
+        complete("BEGIN")
+    }
+
+    pub(super) async fn commit(&mut self) -> Result<Response> {
+        let Some(transaction) = self.transaction.take() else {
+            self.notice("WARNING", "25P01", "there is no transaction in progress");
+            return complete("COMMIT");
+        };
+        self.cursors.retain(|_, cursor| cursor.is_held());
+        if transaction.has_failed {
+            self.restore_settings(transaction.settings);
+            self.restore_settings(transaction.local_settings);
+            return complete("ROLLBACK");
+        }
+        self.restore_settings(transaction.local_settings);
+        let changes = std::mem::take(&mut *transaction.changes.lock());
+        if !changes.is_empty() {
+            let written = self.database.engine.write(changes).await.map_err(engine_error)?;
+            self.note_late(written);
+        }
+        complete("COMMIT")
+    }
+
+    pub(super) fn rollback(&mut self) -> Result<Response> {
+        match self.transaction.take() {
+            Some(transaction) => {
+                self.cursors.retain(|_, cursor| cursor.is_held());
+                self.restore_settings(transaction.settings);
+                self.restore_settings(transaction.local_settings);
+            }
+            None => self.notice("WARNING", "25P01", "there is no transaction in progress"),
+        }
+        complete("ROLLBACK")
+    }
+
+    pub(super) fn savepoint(&mut self, name: &str) -> Result<Response> {
+        let transaction = self.open_transaction("SAVEPOINT")?;
+        let changes = transaction.changes.lock().len();
+        transaction.savepoints.push((name.to_owned(), changes));
+        complete("SAVEPOINT")
+    }
+
+    pub(super) fn release(&mut self, name: &str) -> Result<Response> {
+        let transaction = self.open_transaction("RELEASE SAVEPOINT")?;
+        let place = transaction.savepoint(name)?;
+        transaction.savepoints.truncate(place);
+        complete("RELEASE")
+    }
+
+    pub(super) fn rollback_to(&mut self, name: &str) -> Result<Response> {
+        let transaction = self.open_transaction("ROLLBACK TO SAVEPOINT")?;
+        let place = transaction.savepoint(name)?;
+        let changes = transaction.savepoints[place].1;
+        transaction.savepoints.truncate(place + 1);
+        transaction.changes.lock().truncate(changes);
+        transaction.has_failed = false;
+        complete("ROLLBACK")
+    }
+
+    fn open_transaction(&mut self, word: &str) -> Result<&mut Transaction> {
+        self.transaction
+            .as_mut()
+            .ok_or_else(|| SqlError::new("25P01", format!("{word} can only be used in transaction blocks")))
+    }
+
+    /// Writes changes now, or keeps them for COMMIT.
+    pub(super) async fn write(&mut self, change: Change) -> Result<()> {
+        if change.batches.iter().all(monsoon_circuit::WeightedBatch::is_empty) {
+            return Ok(());
+        }
+        if let Some(transaction) = &self.transaction {
+            transaction.changes.lock().push(change);
+            return Ok(());
+        }
+        let written = self.database.engine.write(vec![change]).await.map_err(engine_error)?;
+        self.note_late(written);
+        Ok(())
+    }
+
+    fn note_late(&mut self, written: Written) {
+        if written.late > 0 {
+            let message = format!("{} rows are behind the stream's watermark and were dropped", written.late);
+            self.notice("WARNING", "01000", message);
+        }
+    }
+}

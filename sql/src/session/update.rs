@@ -1,0 +1,245 @@
+//! UPDATE, DELETE, TRUNCATE: the rows are found by a query, and written back with their weights.
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::{FieldRef, Schema};
+use datafusion::common::ScalarValue;
+use datafusion::sql::sqlparser::ast::{
+    AssignmentTarget, Delete, Expr, FromTable, Ident, ObjectName, Query, SelectItem, SetExpr, Statement as SqlStatement,
+    TableFactor, TableWithJoins, Update,
+};
+use monsoon_batch::Change;
+use monsoon_circuit::WeightedBatch;
+use std::sync::Arc;
+
+use super::assign::{assign, checked_batch};
+use super::insert::{default_expression, is_default, placeholder};
+use super::lock::LockMode;
+use super::parameter::{parameter_count, parameter_field, plan_parameters, substitute};
+use super::select::text;
+use super::text_rows::complete;
+use super::{Prepared, Session};
+use crate::catalog::Relation;
+use crate::error::{Result, SqlError};
+use crate::parser::parse_query;
+use crate::response::Response;
+use crate::statement::Statement;
+
+/// An UPDATE or DELETE, taken apart.
+struct Modification {
+    relation: Arc<Relation>,
+    table: TableWithJoins,
+    selection: Option<Expr>,
+    /// Column places and new values.
+    set: Vec<(usize, Expr)>,
+}
+
+impl Session {
+    pub(super) async fn update(
+        &mut self,
+        statement: &Statement,
+        update: &SqlStatement,
+        prepared: &Prepared,
+        parameters: &[ScalarValue],
+    ) -> Result<Response> {
+        let modification = self.modification_of_update(statement, update)?;
+        let relation = Arc::clone(&modification.relation);
+        let held = self.lock_to_modify(&relation, "UPDATE").await?;
+        let places: Vec<usize> = modification.set.iter().map(|(place, _)| *place).collect();
+        let mut query = modification.query()?;
+        substitute(&mut query, parameters, &prepared.parameters)?;
+        let (schema, found) = self.collect(&query, text(statement)).await?;
+        let mut changes = Vec::with_capacity(found.len() * 2);
+        let mut rows = 0;
+        let (mut old, mut new) = (Vec::new(), Vec::new());
+        for batch in found.iter().filter(|batch| batch.num_rows() > 0) {
+            rows += batch.num_rows();
+            let (before, after) = before_and_after(&relation, &places, &schema, batch)?;
+            old.push(WeightedBatch::constant(before, -1));
+            new.push(WeightedBatch::inserted(after));
+        }
+        // All that goes, goes first: a new row may have the key of an old one.
+        changes.extend(old);
+        changes.extend(new);
+        self.write(Change { relation: relation.id, batches: changes }).await?;
+        drop(held);
+        complete(format!("UPDATE {rows}"))
+    }
+
+    pub(super) async fn delete(
+        &mut self,
+        statement: &Statement,
+        delete: &Delete,
+        prepared: &Prepared,
+        parameters: &[ScalarValue],
+    ) -> Result<Response> {
+        let modification = self.modification_of_delete(statement, delete)?;
+        let relation = Arc::clone(&modification.relation);
+        let held = self.lock_to_modify(&relation, "DELETE").await?;
+        let mut query = modification.query()?;
+        substitute(&mut query, parameters, &prepared.parameters)?;
+        let rows = self.remove_found(statement, &relation, &query).await?;
+        drop(held);
+        complete(format!("DELETE {rows}"))
+    }
+
+    pub(super) async fn truncate(&mut self, statement: &Statement, names: &[ObjectName]) -> Result<Response> {
+        for name in names {
+            let relation = self.updatable(statement, name, "truncate")?;
+            let held = self.lock_to_modify(&relation, "TRUNCATE TABLE").await?;
+            let query = modification_query(table_factor(&relation), None, &[])?;
+            self.remove_found(statement, &relation, &query).await?;
+            drop(held);
+        }
+        complete("TRUNCATE TABLE")
+    }
+
+    async fn lock_to_modify(&mut self, relation: &Relation, word: &str) -> Result<Option<super::lock::ContentLock>> {
+        if let Some(transaction) = &self.transaction {
+            transaction.check_writable(word)?;
+        }
+        self.lock(relation, LockMode::Alone).await
+    }
+
+    async fn remove_found(&mut self, statement: &Statement, relation: &Relation, query: &Query) -> Result<usize> {
+        let (_, found) = self.collect(query, text(statement)).await?;
+        let rows = found.iter().map(RecordBatch::num_rows).sum();
+        let found = found.into_iter().filter(|batch| batch.num_rows() > 0);
+        let batches = found.map(|batch| checked_batch(relation, batch.columns().to_vec(), batch.num_rows()));
+        let batches = batches.map(|batch| batch.map(|batch| WeightedBatch::constant(batch, -1))).collect::<Result<Vec<_>>>()?;
+        self.write(Change { relation: relation.id, batches }).await?;
+        Ok(rows)
+    }
+
+    /// The parameters of an UPDATE: a `$n` that is a whole new value has its column's type.
+    pub(super) async fn update_parameters(&mut self, statement: &Statement, update: &SqlStatement, oids: &[u32]) -> Result<Vec<FieldRef>> {
+        let count = parameter_count(update);
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        let modification = self.modification_of_update(statement, update)?;
+        let mut wanted: Vec<Option<FieldRef>> = vec![None; count];
+        for (place, expr) in &modification.set {
+            if let Some(index) = placeholder(expr) {
+                wanted[index] = Some(Arc::new(modification.relation.schema.field(*place).clone()));
+            }
+        }
+        let rest = Modification { set: modification.set.iter().filter(|(_, expr)| placeholder(expr).is_none()).cloned().collect(), ..modification };
+        let plan = self.planner()?.plan(&rest.query()?, text(statement)).await?;
+        let inferred = plan_parameters(&plan, count, oids).map_err(|error| text(statement).error(error))?;
+        let field = |(index, inferred): (usize, FieldRef)| match wanted[index].take() {
+            Some(wanted) => parameter_field(index, oids, Some(wanted)),
+            None => inferred,
+        };
+        Ok(inferred.into_iter().enumerate().map(field).collect())
+    }
+
+    /// The parameters of a DELETE.
+    pub(super) async fn delete_parameters(&mut self, statement: &Statement, delete: &Delete, oids: &[u32]) -> Result<Vec<FieldRef>> {
+        let count = parameter_count(delete);
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        let query = self.modification_of_delete(statement, delete)?.query()?;
+        let plan = self.planner()?.plan(&query, text(statement)).await?;
+        plan_parameters(&plan, count, oids).map_err(|error| text(statement).error(error))
+    }
+
+    fn modification_of_update(&self, statement: &Statement, update: &SqlStatement) -> Result<Modification> {
+        let SqlStatement::Update(update) = update else { return Err(SqlError::internal("an UPDATE was expected")) };
+        let Update { table, assignments, from, selection, returning, order_by, limit, .. } = update;
+        refuse(from.is_some(), "UPDATE ... FROM")?;
+        refuse(returning.is_some(), "UPDATE ... RETURNING")?;
+        refuse(!order_by.is_empty() || limit.is_some(), "UPDATE ... ORDER BY or LIMIT")?;
+        let relation = self.updatable(statement, table_name(table)?, "update")?;
+        let mut set: Vec<(usize, Expr)> = Vec::with_capacity(assignments.len());
+        for assignment in assignments {
+            let AssignmentTarget::ColumnName(name) = &assignment.target else {
+                return Err(SqlError::unsupported("UPDATE ... SET (a, b) = ... is not supported").with_hint("SET a = ..., b = ..."));
+            };
+            let Some(ident) = name.0.last().and_then(|part| part.as_ident()) else {
+                return Err(SqlError::syntax("a column name was expected after SET"));
+            };
+            let place = self.column_places(statement, &relation, std::slice::from_ref(ident))?[0];
+            if set.iter().any(|(known, _)| *known == place) {
+                let message = format!("multiple assignments to same column \"{}\"", ident.value);
+                return Err(SqlError::new("42601", message).at(super::resolve::position(statement, ident)));
+            }
+            let value = &assignment.value;
+            let value = if is_default(value) { default_expression(&relation, place)? } else { value.clone() };
+            set.push((place, value));
+        }
+        Ok(Modification { relation, table: table.clone(), selection: selection.clone(), set })
+    }
+
+    fn modification_of_delete(&self, statement: &Statement, delete: &Delete) -> Result<Modification> {
+        refuse(delete.using.is_some() || !delete.tables.is_empty(), "DELETE ... USING")?;
+        refuse(delete.returning.is_some(), "DELETE ... RETURNING")?;
+        refuse(!delete.order_by.is_empty() || delete.limit.is_some(), "DELETE ... ORDER BY or LIMIT")?;
+        let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
+        let [table] = from.as_slice() else {
+            return Err(SqlError::unsupported("DELETE from several tables is not supported"));
+        };
+        let relation = self.updatable(statement, table_name(table)?, "delete from")?;
+        Ok(Modification { relation, table: table.clone(), selection: delete.selection.clone(), set: Vec::new() })
+    }
+}
+
+impl Modification {
+    /// The rows that are changed, followed by their new values.
+    fn query(&self) -> Result<Query> {
+        let values: Vec<Expr> = self.set.iter().map(|(_, value)| value.clone()).collect();
+        modification_query(self.table.clone(), self.selection.clone(), &values)
+    }
+}
+
+fn modification_query(table: TableWithJoins, selection: Option<Expr>, values: &[Expr]) -> Result<Query> {
+    let mut query = *parse_query("SELECT * FROM rows")?;
+    let SetExpr::Select(select) = query.body.as_mut() else { return Err(SqlError::internal("a SELECT was expected")) };
+    select.from = vec![table];
+    select.selection = selection;
+    let alias = |n: usize| Ident::with_quote('"', format!("monsoon_set_{n}"));
+    let items = values.iter().enumerate().map(|(n, value)| SelectItem::ExprWithAlias { expr: value.clone(), alias: alias(n) });
+    select.projection.extend(items);
+    Ok(query)
+}
+
+fn table_name(table: &TableWithJoins) -> Result<&ObjectName> {
+    match &table.relation {
+        TableFactor::Table { name, .. } if table.joins.is_empty() => Ok(name),
+        _ => Err(SqlError::unsupported("only a table can be changed, not a join or a query")),
+    }
+}
+
+fn table_factor(relation: &Relation) -> TableWithJoins {
+    let name = ObjectName::from(vec![Ident::with_quote('"', &relation.name)]);
+    let factor = TableFactor::Table {
+        name,
+        alias: None,
+        args: None,
+        with_hints: Vec::new(),
+        version: None,
+        with_ordinality: false,
+        partitions: Vec::new(),
+        json_path: None,
+        sample: None,
+        index_hints: Vec::new(),
+    };
+    TableWithJoins { relation: factor, joins: Vec::new() }
+}
+
+fn refuse(is_there: bool, what: &str) -> Result<()> {
+    if is_there { Err(SqlError::unsupported(format!("{what} is not supported"))) } else { Ok(()) }
+}
+
+/// The rows as they were, and as they are to be.
+fn before_and_after(relation: &Relation, places: &[usize], schema: &Schema, found: &RecordBatch) -> Result<(RecordBatch, RecordBatch)> {
+    let width = relation.schema.fields().len();
+    let before: Vec<ArrayRef> = found.columns()[..width].to_vec();
+    let mut after = before.clone();
+    for (n, place) in places.iter().enumerate() {
+        let source = schema.field(width + n);
+        after[*place] = assign(found.column(width + n), source, relation.schema.field(*place))?;
+    }
+    let rows = found.num_rows();
+    Ok((checked_batch(relation, before, rows)?, checked_batch(relation, after, rows)?))
+}
