@@ -11,7 +11,8 @@ use monsoon_state::TxId;
 
 use crate::Result;
 
-/// Changes of one relation, applied in order. To a table with a key: +1 overwrites the row with that key, -1 deletes the row.
+/// Changes of one relation, batch by batch in order. To a table with a key: +1 overwrites the row with that key, -1 deletes the row;
+/// within a batch deletions come first, so that an UPDATE may move keys.
 /// To a table without: -1 deletes one equal row, if there is one. To a stream: +1 only.
 #[derive(Debug, Clone)]
 pub struct Change {

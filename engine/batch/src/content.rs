@@ -31,6 +31,15 @@ impl Content {
 
     /// Adds weighted rows.
     pub fn apply(&mut self, batch: &WeightedBatch) -> Result<()> {
+        let keys = self.put(batch)?;
+        if batch.weights.is_some() {
+            self.drop_empty_keys(keys);
+        }
+        Ok(())
+    }
+
+    /// Adds weighted rows, and answers their keys; a key that has no rows any more stays in the index.
+    fn put(&mut self, batch: &WeightedBatch) -> Result<Vec<u32>> {
         let mut keys = Vec::new();
         let columns = self.key_columns(batch);
         match &mut self.index {
@@ -38,10 +47,7 @@ impl Content {
             Some(index) => index.intern(&columns, batch.len(), &mut keys)?,
         }
         self.store.apply(&keys, batch, &mut self.scratch)?;
-        if batch.weights.is_some() {
-            self.drop_empty_keys(keys);
-        }
-        Ok(())
+        Ok(keys)
     }
 
     fn drop_empty_keys(&mut self, mut keys: Vec<u32>) {
@@ -88,8 +94,9 @@ impl Content {
             let rows = take_record_batch(&batch.rows, &UInt32Array::from(winners)).map_err(Error::bug)?;
             delta.push(WeightedBatch::inserted(rows));
         }
+        // Keys are dropped once, at the end: one dropped twice would give its number to two keys.
         for piece in &delta.batches {
-            self.apply(piece)?;
+            self.put(piece)?;
         }
         self.drop_empty_keys(keys);
         Ok(delta)

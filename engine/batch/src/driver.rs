@@ -114,6 +114,8 @@ impl Driver {
                     }
                     other => {
                         self.dispatch(std::mem::take(&mut batch));
+                        // Whoever reads now sees the windows closed that the batches before have closed.
+                        self.close_due_windows();
                         self.handle(other);
                     }
                 }
@@ -122,10 +124,14 @@ impl Driver {
                 }
             }
             self.dispatch(batch);
-            while self.close_due && self.failed.is_none() {
-                self.close_due = false;
-                self.run_batch(BatchInput::default());
-            }
+            self.close_due_windows();
+        }
+    }
+
+    fn close_due_windows(&mut self) {
+        while self.close_due && self.failed.is_none() {
+            self.close_due = false;
+            self.run_batch(BatchInput::default());
         }
     }
 

@@ -88,7 +88,9 @@ pub(crate) fn partition_noting(
         for (part, places) in parts.iter_mut().zip(places) {
             if places.len() == batch.len() {
                 part.push(batch.clone());
-            } else {
+            } else if !places.is_empty() {
+                // Also keeps rows without columns (`count(*)`) from `take`, which has no row count for none of them: their
+                // key is constant, so they are all of one owner.
                 part.push(rows_at(&batch, places)?);
             }
         }

@@ -2,9 +2,10 @@
 //!
 //! The one hash table of every stateful operator: groups, join keys, whole rows. Callers keep their state in plain vectors
 //! indexed by the id, and grow them to [`KeyIndex::capacity`] after each `intern`. Ids of removed keys are used again.
-//! A single integer-like column is keyed by its 64 bits; anything else by its arrow-row bytes, which are also how
-//! the columns are given back.
+//! Integer-like columns are keyed by their 64 bits: one by itself, up to four side by side. Anything else is keyed by its
+//! arrow-row bytes, which are also how the columns are given back.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, PrimitiveArray, make_array};
@@ -28,6 +29,7 @@ pub struct KeyIndex {
 
 enum Form {
     Word(WordIndex),
+    Words(WordsIndex),
     Bytes(BytesIndex),
 }
 
@@ -36,6 +38,17 @@ struct WordIndex {
     table: HashTable<(u64, u32)>,
     null: Option<u32>,
     keys: Vec<u64>,
+}
+
+/// Columns at most of a key of words.
+const WORDS_MAX: usize = 4;
+
+/// Keys of a few integer-like columns: their words, then a mask of NULLs, in one vector.
+struct WordsIndex {
+    stride: usize,
+    table: HashTable<(u64, u32)>,
+    keys: Vec<u64>,
+    scratch: Vec<u64>,
 }
 
 /// Keys as arrow-row bytes.
@@ -52,6 +65,9 @@ impl KeyIndex {
     pub fn new(types: &[DataType]) -> Result<KeyIndex> {
         let form = match types {
             [only] if word_width(only).is_some() => Form::Word(WordIndex { table: HashTable::new(), null: None, keys: Vec::new() }),
+            [_, _, ..] if types.len() <= WORDS_MAX && types.iter().all(|kind| word_width(kind).is_some()) => {
+                Form::Words(WordsIndex::new(types.len()))
+            }
             _ => Form::Bytes(BytesIndex::new(types)?),
         };
         Ok(KeyIndex { types: types.to_vec(), form, free: Vec::new(), capacity: 0 })
@@ -79,6 +95,7 @@ impl KeyIndex {
         let mut next = NextId { free: &mut self.free, capacity: &mut self.capacity };
         match &mut self.form {
             Form::Word(index) => index.intern(&columns[0], ids, &mut next),
+            Form::Words(index) => index.intern(columns, rows, ids, &mut next),
             Form::Bytes(index) => index.intern(columns, rows, ids, &mut next)?,
         }
         Ok(())
@@ -90,6 +107,7 @@ impl KeyIndex {
         ids.reserve(rows);
         match &self.form {
             Form::Word(index) => index.find(&columns[0], ids),
+            Form::Words(index) => index.find(columns, rows, ids),
             Form::Bytes(index) => index.find(columns, rows, ids)?,
         }
         Ok(())
@@ -99,6 +117,7 @@ impl KeyIndex {
     pub fn remove(&mut self, id: u32) {
         match &mut self.form {
             Form::Word(index) => index.remove(id),
+            Form::Words(index) => index.remove(id),
             Form::Bytes(index) => index.remove(id),
         }
         self.free.push(id);
@@ -108,15 +127,17 @@ impl KeyIndex {
     pub fn columns(&self, ids: &[u32]) -> Result<Vec<ArrayRef>> {
         match &self.form {
             Form::Word(index) => Ok(vec![index.column(&self.types[0], ids)?]),
+            Form::Words(index) => index.columns(&self.types, ids),
             Form::Bytes(index) => index.columns(ids),
         }
     }
 
-    /// The arrow-row bytes of a key; `None` for an index over one integer-like column.
-    pub fn bytes(&self, id: u32) -> Option<&[u8]> {
+    /// Some order of two keys that depends on nothing but the keys.
+    pub fn compare(&self, a: u32, b: u32) -> Ordering {
         match &self.form {
-            Form::Word(_) => None,
-            Form::Bytes(index) => Some(index.key(id)),
+            Form::Word(index) => index.sort_key(a).cmp(&index.sort_key(b)),
+            Form::Words(index) => index.key(a).cmp(index.key(b)),
+            Form::Bytes(index) => index.key(a).cmp(index.key(b)),
         }
     }
 
@@ -124,6 +145,7 @@ impl KeyIndex {
     pub fn memory(&self) -> usize {
         match &self.form {
             Form::Word(index) => index.table.capacity() * 17 + index.keys.capacity() * 8,
+            Form::Words(index) => index.table.capacity() * 17 + index.keys.capacity() * 8,
             Form::Bytes(index) => index.table.capacity() * 17 + index.spans.capacity() * 16 + index.arena.capacity(),
         }
     }
@@ -170,6 +192,10 @@ impl WordIndex {
         }
     }
 
+    fn sort_key(&self, id: u32) -> (bool, u64) {
+        (self.null == Some(id), self.keys[id as usize])
+    }
+
     fn note_key(&mut self, id: u32, word: u64) {
         let place = id as usize;
         if place >= self.keys.len() {
@@ -205,6 +231,88 @@ impl WordIndex {
         let valid = self.null.map(|null| NullBuffer::from_iter(ids.iter().map(|&id| id != null)));
         let words = ids.iter().map(|&id| self.keys[id as usize]);
         array_of_words(data_type, words, valid)
+    }
+}
+
+impl WordsIndex {
+    fn new(columns: usize) -> WordsIndex {
+        WordsIndex { stride: columns + 1, table: HashTable::new(), keys: Vec::new(), scratch: Vec::new() }
+    }
+
+    fn key(&self, id: u32) -> &[u64] {
+        let start = id as usize * self.stride;
+        &self.keys[start..start + self.stride]
+    }
+
+    /// Row by row: the columns' words, 0 under a NULL, then a mask of the columns that are NULL.
+    fn pack(stride: usize, columns: &[ArrayRef], rows: usize, packed: &mut Vec<u64>) {
+        packed.clear();
+        packed.resize(rows * stride, 0);
+        for (place, column) in columns.iter().enumerate() {
+            let words = words_of(column);
+            for (row, &word) in words.iter().enumerate() {
+                packed[row * stride + place] = word;
+            }
+            if column.null_count() > 0 {
+                for row in (0..rows).filter(|&row| column.is_null(row)) {
+                    packed[row * stride + place] = 0;
+                    packed[row * stride + stride - 1] |= 1 << place;
+                }
+            }
+        }
+    }
+
+    fn intern(&mut self, columns: &[ArrayRef], rows: usize, ids: &mut Vec<u32>, next: &mut NextId<'_>) {
+        let mut packed = std::mem::take(&mut self.scratch);
+        Self::pack(self.stride, columns, rows, &mut packed);
+        for key in packed.chunks_exact(self.stride) {
+            let hash = hash_words(key);
+            let found = self.table.find(hash, |&(other, id)| other == hash && self.key(id) == key).map(|&(_, id)| id);
+            let id = match found {
+                Some(id) => id,
+                None => self.add(hash, key, next),
+            };
+            ids.push(id);
+        }
+        self.scratch = packed;
+    }
+
+    fn add(&mut self, hash: u64, key: &[u64], next: &mut NextId<'_>) -> u32 {
+        let id = next.take();
+        let start = id as usize * self.stride;
+        if start + self.stride > self.keys.len() {
+            self.keys.resize(start + self.stride, 0);
+        }
+        self.keys[start..start + self.stride].copy_from_slice(key);
+        self.table.insert_unique(hash, (hash, id), |&(hash, _)| hash);
+        id
+    }
+
+    fn find(&self, columns: &[ArrayRef], rows: usize, ids: &mut Vec<u32>) {
+        let mut packed = Vec::new();
+        Self::pack(self.stride, columns, rows, &mut packed);
+        for key in packed.chunks_exact(self.stride) {
+            let hash = hash_words(key);
+            let found = self.table.find(hash, |&(other, id)| other == hash && self.key(id) == key);
+            ids.push(found.map_or(NO_ID, |&(_, id)| id));
+        }
+    }
+
+    fn remove(&mut self, id: u32) {
+        let hash = hash_words(self.key(id));
+        if let Ok(entry) = self.table.find_entry(hash, |&(_, other)| other == id) {
+            entry.remove();
+        }
+    }
+
+    fn columns(&self, types: &[DataType], ids: &[u32]) -> Result<Vec<ArrayRef>> {
+        let column = |(place, data_type): (usize, &DataType)| {
+            let is_null = |id: u32| self.key(id)[self.stride - 1] & (1 << place) != 0;
+            let any_null = ids.iter().any(|&id| is_null(id));
+            let valid = any_null.then(|| NullBuffer::from_iter(ids.iter().map(|&id| !is_null(id))));
+            array_of_words(data_type, ids.iter().map(|&id| self.key(id)[place]), valid)
+        };
+        types.iter().enumerate().map(column).collect()
     }
 }
 
@@ -308,6 +416,10 @@ fn hash_word(word: u64) -> u64 {
     (product as u64) ^ ((product >> 64) as u64)
 }
 
+fn hash_words(words: &[u64]) -> u64 {
+    words.iter().fold(0, |hash, &word| hash_word(hash.rotate_left(23) ^ word))
+}
+
 fn hash_bytes(bytes: &[u8]) -> u64 {
     // Fixed keys: no attacker chooses a hash table's cost without also choosing its size, which memory_limit bounds.
     ahash::RandomState::with_seeds(1, 2, 3, 4).hash_one(bytes)
@@ -369,6 +481,13 @@ mod tests {
         check(vec![Arc::new(Int64Array::from(vec![Some(5), None, Some(5), Some(-1), None]))], &[0, 1, 0, 2, 1]);
         check(vec![Arc::new(TimestampMicrosecondArray::from(vec![7, 8, 7]))], &[0, 1, 0]);
         check(vec![Arc::new(StringArray::from(vec![Some("a"), None, Some("a")]))], &[0, 1, 0]);
+        check(
+            vec![
+                Arc::new(Int64Array::from(vec![Some(1), None, Some(1), Some(0)])),
+                Arc::new(TimestampMicrosecondArray::from(vec![Some(7), Some(7), Some(7), None])),
+            ],
+            &[0, 1, 0, 2],
+        );
         check(
             vec![Arc::new(Int64Array::from(vec![1, 1, 1])), Arc::new(StringArray::from(vec!["a", "b", "a"]))],
             &[0, 1, 0],

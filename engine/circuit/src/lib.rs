@@ -3,6 +3,8 @@
 //! Knows Arrow, DataFusion's physical expressions and accumulators. Doesn't know SQL text, logical plans, IO, threads or RocksDB.
 
 mod aggregate;
+#[cfg(feature = "broken-operator")]
+mod broken;
 mod circuit;
 mod delta;
 mod error;
@@ -24,6 +26,8 @@ mod union;
 mod unnest;
 mod values;
 
+#[cfg(feature = "broken-operator")]
+pub use broken::break_joins;
 pub use circuit::{Circuit, StepOutput, append_only_nodes};
 pub use delta::{Delta, WeightedBatch};
 pub use error::{Error, Result};

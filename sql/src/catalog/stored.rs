@@ -1,10 +1,11 @@
-//! A relation as bytes: JSON, with the schema as Arrow's own IPC message in hex. The version is the first thing in it.
+//! A relation as bytes: JSON, with the schema in Arrow's own IPC form, in hex. The version is the first thing in it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use arrow::ipc::convert::{IpcSchemaEncoder, try_schema_from_flatbuffer_bytes};
+use arrow::ipc::convert::{IpcSchemaEncoder, fb_to_schema};
+use arrow::ipc::root_as_schema;
 use monsoon_circuit::RelationId;
 use serde::{Deserialize, Serialize};
 
@@ -67,7 +68,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Relation, String> {
         return Err(format!("it has version {}, and this binary reads {VERSION}", stored.version));
     }
     let schema = unhex(&stored.schema).ok_or("the schema is not hexadecimal")?;
-    let schema = try_schema_from_flatbuffer_bytes(&schema).map_err(|error| error.to_string())?;
+    let schema = fb_to_schema(root_as_schema(&schema).map_err(|error| error.to_string())?);
     Ok(Relation {
         id: RelationId(stored.id),
         name: stored.name,

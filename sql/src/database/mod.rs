@@ -30,9 +30,9 @@ use crate::catalog::{Catalog, Kind, Relation};
 use crate::error::SqlError;
 use crate::session::{Session, SessionStart};
 
+pub(crate) use change::EngineChange;
 pub(crate) use engine_error::{connector_error, engine_error};
 pub(crate) use output_column::{bare_integers, output_batch, output_schema};
-pub(crate) use change::EngineChange;
 pub(crate) use planner::{Overlay, Planner, Text};
 pub(crate) use relation_spec::{relation_spec, sink_kind, spec, stream_kind};
 pub(crate) use scope::Scope;
@@ -121,7 +121,6 @@ impl Database {
             tasks: config.tasks,
             memory_limit_bytes: config.memory_limit_bytes,
             batch_rows: config.batch_rows,
-            ..EngineConfig::default()
         };
         let engine = Engine::open(Arc::new(store), engine_config)?;
         let catalog = Arc::new(Catalog::load(engine.store().as_ref())?);
@@ -157,8 +156,14 @@ impl Database {
         let scope = self.scope().map_err(|error| OpenError::Setup(error.message))?;
         let relations: Vec<Arc<Relation>> = self.catalog.snapshot().relations().cloned().collect();
         for relation in relations.iter().filter(|relation| relation.is_run()) {
-            let failed = |reason: String| OpenError::Relation { kind: relation.kind.word(), name: relation.name.clone(), reason };
-            let planned = relation_spec(&scope, &self.catalog.snapshot(), relation).await.map_err(|error| failed(error.message))?;
+            let failed = |reason: String| OpenError::Relation {
+                kind: relation.kind.word(),
+                name: relation.name.clone(),
+                reason,
+            };
+            let planned = relation_spec(&scope, &self.catalog.snapshot(), relation)
+                .await
+                .map_err(|error| failed(error.message))?;
             let known = relation.fingerprint.as_deref();
             if relation.kind == Kind::MaterializedView && planned.fingerprint.as_deref() != known {
                 return Err(failed(

@@ -9,6 +9,9 @@ use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::datasource::source_as_provider;
 use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::simplify::SimplifyContext;
+use datafusion::optimizer::simplify_expressions::ExprSimplifier;
+use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{self, Expr, ExprWithAlias, Query};
@@ -60,7 +63,11 @@ pub(crate) trait Overlay: Send + Sync {
     /// Whether a relation's committed rows aren't what the transaction sees.
     fn touches(&self, id: RelationId) -> bool;
     /// The rows of a relation as the transaction sees them.
-    fn apply(&self, relation: &Relation, rows: Vec<arrow::array::RecordBatch>) -> Result<Vec<arrow::array::RecordBatch>>;
+    fn apply(
+        &self,
+        relation: &Relation,
+        rows: Vec<arrow::array::RecordBatch>,
+    ) -> Result<Vec<arrow::array::RecordBatch>>;
 }
 
 impl Planner {
@@ -105,7 +112,13 @@ impl Planner {
         execute_stream(physical, self.state.task_ctx()).map_err(|error| text.error(error))
     }
 
-    async fn read(&self, engine: &Engine, plan: &LogicalPlan, overlay: Option<&dyn Overlay>, text: Text<'_>) -> Result<()> {
+    async fn read(
+        &self,
+        engine: &Engine,
+        plan: &LogicalPlan,
+        overlay: Option<&dyn Overlay>,
+        text: Text<'_>,
+    ) -> Result<()> {
         let scanned = scanned(plan).map_err(|error| text.error(error))?;
         if scanned.is_empty() {
             return Ok(());
@@ -137,9 +150,9 @@ impl Planner {
         Ok(())
     }
 
-    /// A constant expression's value, cast as SQL would for a value of `field`'s column.
+    /// A constant expression's value.
     pub(crate) fn constant(&self, expr: &Expr, text: Text<'_>) -> Result<ScalarValue> {
-        let physical = self.expression(expr, &DFSchema::empty(), text)?;
+        let physical = self.constant_expression(expr, text)?;
         let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(1));
         let schema = Arc::new(arrow::datatypes::Schema::empty());
         let row = arrow::array::RecordBatch::try_new_with_options(schema, Vec::new(), &options)
@@ -153,16 +166,22 @@ impl Planner {
         }
     }
 
-    /// An expression over the columns of `schema`.
-    pub(crate) fn expression(
-        &self,
-        expr: &Expr,
-        schema: &DFSchema,
-        text: Text<'_>,
-    ) -> Result<Arc<dyn datafusion::physical_expr::PhysicalExpr>> {
+    /// A constant expression, with now() and its like replaced by their values.
+    fn constant_expression(&self, expr: &Expr, text: Text<'_>) -> Result<Arc<dyn PhysicalExpr>> {
+        let schema = Arc::new(DFSchema::empty());
+        let context = SimplifyContext::builder()
+            .with_schema(Arc::clone(&schema))
+            .with_config_options(Arc::clone(self.state.config_options()))
+            .with_query_execution_start_time(self.state.execution_props().query_execution_start_time)
+            .build();
         let aliased = ExprWithAlias { expr: expr.clone(), alias: None };
-        let logical = self.state.create_logical_expr_from_sql_expr(aliased, schema).map_err(|error| text.error(error))?;
-        self.state.create_physical_expr(logical, schema).map_err(|error| text.error(error))
+        let simplifier = ExprSimplifier::new(context);
+        self.state
+            .create_logical_expr_from_sql_expr(aliased, &schema)
+            .and_then(|logical| simplifier.coerce(logical, &schema))
+            .and_then(|logical| simplifier.simplify(logical))
+            .and_then(|logical| self.state.create_physical_expr(logical, &schema))
+            .map_err(|error| text.error(error))
     }
 }
 

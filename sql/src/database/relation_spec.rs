@@ -8,9 +8,9 @@ use datafusion::physical_expr::PhysicalExpr;
 use monsoon_batch::{RelationKind, RelationSpec, Watermark};
 use monsoon_connectors::{open_sink, open_source};
 
+use super::Scope;
 use super::planner::{Planner, Text};
 use super::view_plan::{ViewDefinition, ViewPlan, plan_view_query};
-use super::Scope;
 use crate::catalog::{Kind, Relation, Snapshot};
 use crate::error::{Result, SqlError};
 use crate::parser::{parse_expression, parse_query};
@@ -22,7 +22,11 @@ pub(crate) struct PlannedRelation {
 }
 
 /// Plans a relation from its text. A plain view isn't run and has no spec.
-pub(crate) async fn relation_spec(scope: &Arc<Scope>, snapshot: &Arc<Snapshot>, relation: &Relation) -> Result<PlannedRelation> {
+pub(crate) async fn relation_spec(
+    scope: &Arc<Scope>,
+    snapshot: &Arc<Snapshot>,
+    relation: &Relation,
+) -> Result<PlannedRelation> {
     let (kind, fingerprint) = match relation.kind {
         Kind::Table => (RelationKind::Table { key: relation.key.clone() }, None),
         Kind::Stream => (stream_kind(scope, snapshot, relation)?, None),
@@ -61,7 +65,10 @@ pub(crate) fn stream_kind(scope: &Arc<Scope>, snapshot: &Arc<Snapshot>, relation
 /// How a sink is run.
 pub(crate) fn sink_kind(relation: &Relation, view: ViewPlan) -> RelationKind {
     let (options, schema, append_only) = (relation.connector_options(), Arc::clone(&relation.schema), view.append_only);
-    RelationKind::Sink { plan: view.plan, open: Arc::new(move || open_sink(&options, Arc::clone(&schema), append_only)) }
+    RelationKind::Sink {
+        plan: view.plan,
+        open: Arc::new(move || open_sink(&options, Arc::clone(&schema), append_only)),
+    }
 }
 
 /// The watermark that a row implies, over the stream's columns, of the type of the time column.

@@ -107,9 +107,12 @@ impl TableProvider for RelationTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let schema = self.schema();
         match self.rows.get(self.relation.id) {
-            None => Err(DataFusionError::Internal(format!("relation {} was not read before the query", self.relation.name))),
+            None => {
+                Err(DataFusionError::Internal(format!("relation {} was not read before the query", self.relation.name)))
+            }
             Some(Held::Batches(batches)) => {
-                let batches: Result<Vec<RecordBatch>> = batches.into_iter().map(|batch| with_schema(batch, &schema)).collect();
+                let batches: Result<Vec<RecordBatch>> =
+                    batches.into_iter().map(|batch| with_schema(batch, &schema)).collect();
                 let source = MemorySourceConfig::try_new(&[batches?], schema, projection.cloned())?.with_limit(limit);
                 Ok(DataSourceExec::from_data_source(source))
             }

@@ -10,10 +10,10 @@ use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{self, Query};
 use monsoon_circuit::{CircuitPlan, Operator, RelationId, append_only_nodes};
 
+use super::Scope;
 use super::output_column::renamed;
 use super::planner::{Planner, Text};
 use super::scope::SCHEMA;
-use super::Scope;
 use crate::catalog::{Kind, Relation, Snapshot};
 use crate::column_name::{name_columns, shown_name};
 use crate::error::{Result, SqlError};
@@ -57,7 +57,11 @@ impl ViewPlan {
 }
 
 /// Plans a view's query.
-pub(crate) async fn plan_view_query(scope: &Arc<Scope>, snapshot: &Arc<Snapshot>, view: ViewDefinition<'_>) -> Result<ViewPlan> {
+pub(crate) async fn plan_view_query(
+    scope: &Arc<Scope>,
+    snapshot: &Arc<Snapshot>,
+    view: ViewDefinition<'_>,
+) -> Result<ViewPlan> {
     let text = view.text;
     let planner = Planner::new(scope, snapshot);
     let state = view_session_state(&planner.state);
@@ -79,7 +83,8 @@ pub(crate) async fn plan_view_query(scope: &Arc<Scope>, snapshot: &Arc<Snapshot>
     })?;
     let mut circuit = lowered.plan;
     let schema = output_schema(&mut circuit, plan.schema().as_arrow())?;
-    let append_only = append_only_nodes(&circuit, &|id| snapshot.by_id(id).is_some_and(|relation| relation.append_only));
+    let append_only =
+        append_only_nodes(&circuit, &|id| snapshot.by_id(id).is_some_and(|relation| relation.append_only));
     Ok(ViewPlan {
         append_only: append_only.last().copied().unwrap_or(false),
         plan: circuit,
@@ -111,8 +116,10 @@ pub(crate) fn check_names(schema: &Schema) -> Result<()> {
     let mut seen = HashSet::new();
     match schema.fields().iter().find(|field| !seen.insert(shown_name(field.name()))) {
         None => Ok(()),
-        Some(field) => Err(SqlError::new("42701", format!("column \"{}\" specified more than once", shown_name(field.name())))
-            .with_hint("give the columns different names with AS, or in a list after the view's name")),
+        Some(field) => {
+            Err(SqlError::new("42701", format!("column \"{}\" specified more than once", shown_name(field.name())))
+                .with_hint("give the columns different names with AS, or in a list after the view's name"))
+        }
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, RecordBatchOptions, StringArray, new_null_array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, Float64Array, RecordBatch, RecordBatchOptions, StringArray, new_null_array,
+};
 use arrow::compute::{CastOptions, cast, cast_with_options};
 use arrow::datatypes::{DataType, Field, Float64Type, Schema};
 use datafusion::common::DataFusionError;
@@ -53,8 +55,11 @@ fn is_assignable(from: &DataType, to: &DataType) -> bool {
     let is_time = |data_type: &DataType| matches!(data_type, DataType::Date32 | DataType::Timestamp(..));
     let is_clock = |data_type: &DataType| matches!(data_type, DataType::Time64(_) | DataType::Time32(_));
     let is_span = |data_type: &DataType| matches!(data_type, DataType::Interval(_) | DataType::Duration(_));
-    let is_bytes = |data_type: &DataType| matches!(data_type, DataType::Binary | DataType::LargeBinary | DataType::BinaryView);
-    let is_list = |data_type: &DataType| matches!(data_type, DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..));
+    let is_bytes =
+        |data_type: &DataType| matches!(data_type, DataType::Binary | DataType::LargeBinary | DataType::BinaryView);
+    let is_list = |data_type: &DataType| {
+        matches!(data_type, DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..))
+    };
     (is_number(from) && is_number(to))
         || (is_time(from) && is_time(to))
         || (is_time(from) && is_clock(to))
@@ -115,7 +120,8 @@ pub(super) fn assemble(
     for (place, array) in places.iter().zip(given) {
         columns[*place] = Some(array);
     }
-    let needs_default = |(place, column): (usize, &Option<ArrayRef>)| column.is_none() && relation.defaults[place].is_some();
+    let needs_default =
+        |(place, column): (usize, &Option<ArrayRef>)| column.is_none() && relation.defaults[place].is_some();
     if columns.iter().enumerate().any(needs_default) {
         let planner = planner()?;
         for (place, column) in columns.iter_mut().enumerate().filter(|(_, column)| column.is_none()) {
@@ -125,7 +131,8 @@ pub(super) fn assemble(
         }
     }
     let whole = columns.into_iter().zip(relation.schema.fields());
-    let whole = whole.map(|(column, field)| column.unwrap_or_else(|| new_null_array(field.data_type(), rows))).collect();
+    let whole =
+        whole.map(|(column, field)| column.unwrap_or_else(|| new_null_array(field.data_type(), rows))).collect();
     checked_batch(relation, whole, rows)
 }
 
@@ -142,14 +149,17 @@ pub(super) fn checked_batch(relation: &Relation, columns: Vec<ArrayRef>, rows: u
         if !field.is_nullable() && array.null_count() > 0 {
             let row = (0..array.len()).find(|row| array.is_null(*row)).unwrap_or(0);
             let (column, table) = (field.name(), &relation.name);
-            let message = format!("null value in column \"{column}\" of relation \"{table}\" violates not-null constraint");
+            let message =
+                format!("null value in column \"{column}\" of relation \"{table}\" violates not-null constraint");
             let detail = format!("failing row contains ({})", shown_row(&columns, &relation.schema, row));
             return Err(SqlError::new("23502", message).with_detail(detail));
         }
     }
     // A literal's list or struct may differ from the declared type in its fields' names only.
-    let fitted = columns.into_iter().zip(relation.schema.fields()).map(|(array, field)| cast(&array, field.data_type()));
-    let fitted = fitted.collect::<std::result::Result<Vec<_>, _>>().map_err(|error| SqlError::internal(error.to_string()))?;
+    let fitted =
+        columns.into_iter().zip(relation.schema.fields()).map(|(array, field)| cast(&array, field.data_type()));
+    let fitted =
+        fitted.collect::<std::result::Result<Vec<_>, _>>().map_err(|error| SqlError::internal(error.to_string()))?;
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     RecordBatch::try_new_with_options(Arc::clone(&relation.schema), fitted, &options)
         .map_err(|error| SqlError::internal(error.to_string()))

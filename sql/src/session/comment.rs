@@ -17,8 +17,11 @@ impl Session {
             Some(ident) => {
                 let name = folded(ident);
                 let place = relation.column(&name).ok_or_else(|| {
-                    SqlError::new("42703", format!("column \"{name}\" of relation \"{}\" does not exist", relation.name))
-                        .at(position(statement, ident))
+                    SqlError::new(
+                        "42703",
+                        format!("column \"{name}\" of relation \"{}\" does not exist", relation.name),
+                    )
+                    .at(position(statement, ident))
                 })?;
                 match &comment.text {
                     Some(text) => drop(relation.column_comments.insert(place, text.clone())),

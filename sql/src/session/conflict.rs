@@ -7,7 +7,9 @@ use arrow::array::{ArrayRef, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::row::{OwnedRow, RowConverter, SortField};
 use datafusion::common::ScalarValue;
-use datafusion::sql::sqlparser::ast::{Assignment, AssignmentTarget, ConflictTarget, Expr, Insert, OnConflictAction, OnInsert};
+use datafusion::sql::sqlparser::ast::{
+    Assignment, AssignmentTarget, ConflictTarget, Expr, Insert, OnConflictAction, OnInsert,
+};
 use monsoon_batch::{ReadRequest, Rows};
 
 use super::Session;
@@ -36,7 +38,9 @@ pub(super) fn conflict(insert: &Insert, relation: &Relation) -> Result<Conflict>
             check_target(on.conflict_target.as_ref(), relation)?;
             &on.action
         }
-        Some(_) => return Err(SqlError::unsupported("ON DUPLICATE KEY UPDATE is not supported").with_hint("ON CONFLICT")),
+        Some(_) => {
+            return Err(SqlError::unsupported("ON DUPLICATE KEY UPDATE is not supported").with_hint("ON CONFLICT"));
+        }
     };
     match action {
         OnConflictAction::DoNothing if relation.key.is_empty() => Ok(Conflict::Overwrite),
@@ -44,14 +48,19 @@ pub(super) fn conflict(insert: &Insert, relation: &Relation) -> Result<Conflict>
         OnConflictAction::DoUpdate(update) => {
             let overwrites = update.selection.is_none() && update.assignments.iter().all(takes_new_value);
             let set: HashSet<String> = update.assignments.iter().filter_map(assigned).collect();
-            let covers = relation.schema.fields().iter().enumerate().all(|(place, field)| {
-                relation.key.contains(&place) || set.contains(field.name())
-            });
+            let covers = relation
+                .schema
+                .fields()
+                .iter()
+                .enumerate()
+                .all(|(place, field)| relation.key.contains(&place) || set.contains(field.name()));
             if overwrites && covers {
                 return Ok(Conflict::Overwrite);
             }
-            Err(SqlError::unsupported("ON CONFLICT DO UPDATE is supported only where it sets every other column to excluded.column")
-                .with_hint("a plain INSERT overwrites the row of the same key; UPDATE changes single columns"))
+            Err(SqlError::unsupported(
+                "ON CONFLICT DO UPDATE is supported only where it sets every other column to excluded.column",
+            )
+            .with_hint("a plain INSERT overwrites the row of the same key; UPDATE changes single columns"))
         }
     }
 }
@@ -84,7 +93,11 @@ fn takes_new_value(assignment: &Assignment) -> bool {
 
 impl Session {
     /// The rows whose key isn't in the table, and of several with one key the first.
-    pub(super) async fn without_conflicts(&mut self, relation: &Relation, batches: Vec<RecordBatch>) -> Result<Vec<RecordBatch>> {
+    pub(super) async fn without_conflicts(
+        &mut self,
+        relation: &Relation,
+        batches: Vec<RecordBatch>,
+    ) -> Result<Vec<RecordBatch>> {
         let failed = |error: arrow::error::ArrowError| SqlError::internal(error.to_string());
         let fields = relation.key.iter().map(|place| SortField::new(relation.schema.field(*place).data_type().clone()));
         let converter = RowConverter::new(fields.collect()).map_err(failed)?;
@@ -129,7 +142,10 @@ fn lookup_keys(relation: &Relation, batches: &[RecordBatch]) -> Result<Vec<Vec<S
     for batch in batches {
         let columns = key_columns(relation, batch);
         for row in 0..batch.num_rows() {
-            let key = columns.iter().map(|column| ScalarValue::try_from_array(column, row)).collect::<datafusion::common::Result<_>>();
+            let key = columns
+                .iter()
+                .map(|column| ScalarValue::try_from_array(column, row))
+                .collect::<datafusion::common::Result<_>>();
             keys.push(key.map_err(|error| SqlError::internal(error.to_string()))?);
         }
     }

@@ -62,13 +62,23 @@ impl Session {
         })))
     }
 
-    pub(super) async fn copy_out(&mut self, prepared: &Prepared, query: &Query, format: &CopyFormat) -> Result<Response> {
+    pub(super) async fn copy_out(
+        &mut self,
+        prepared: &Prepared,
+        query: &Query,
+        format: &CopyFormat,
+    ) -> Result<Response> {
         let encoder = CopyEncoder::new(format.clone())?;
         let rows = self.select(prepared, query, &[]).await?;
         Ok(Response::CopyOut(encoded(rows, encoder)))
     }
 
-    pub(super) async fn copy_subscription(&mut self, statement: &Statement, subscribe: &Subscribe, format: &CopyFormat) -> Result<Response> {
+    pub(super) async fn copy_subscription(
+        &mut self,
+        statement: &Statement,
+        subscribe: &Subscribe,
+        format: &CopyFormat,
+    ) -> Result<Response> {
         let encoder = CopyEncoder::new(format.clone())?;
         let rows = self.subscribe(statement, subscribe).await?;
         Ok(Response::CopyOut(encoded(rows, encoder)))
@@ -110,8 +120,11 @@ impl RowsIn {
         self.bytes += whole.get_array_memory_size();
         if self.bytes > self.bytes_max {
             let limit_mb = self.bytes_max >> 20;
-            return Err(SqlError::new("53200", format!("COPY is one commit, and its rows need more than {limit_mb} MB of memory"))
-                .with_hint("divide the input into several COPYs, or raise --memory-limit"));
+            return Err(SqlError::new(
+                "53200",
+                format!("COPY is one commit, and its rows need more than {limit_mb} MB of memory"),
+            )
+            .with_hint("divide the input into several COPYs, or raise --memory-limit"));
         }
         self.batches.push(WeightedBatch::inserted(whole));
         Ok(())

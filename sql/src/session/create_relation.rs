@@ -8,11 +8,11 @@ use monsoon_batch::{Change, RelationKind};
 use monsoon_circuit::WeightedBatch;
 use monsoon_connectors::{open_source, source_schema};
 
+use super::Session;
 use super::assign::{assign, checked_batch};
 use super::resolve::{folded, position, simple_name};
 use super::select::text;
 use super::text_rows::complete;
-use super::Session;
 use crate::catalog::{Kind, Relation};
 use crate::data_type;
 use crate::database::{EngineChange, check_names, connector_error, engine_error, spec, stream_kind};
@@ -27,7 +27,12 @@ const COLUMNS_MAX: usize = 1_600;
 
 impl Session {
     /// The name of a new relation; `None` when it exists and IF NOT EXISTS was said.
-    pub(super) fn new_name(&mut self, statement: &Statement, name: &ObjectName, if_not_exists: bool) -> Result<Option<String>> {
+    pub(super) fn new_name(
+        &mut self,
+        statement: &Statement,
+        name: &ObjectName,
+        if_not_exists: bool,
+    ) -> Result<Option<String>> {
         let ident = simple_name(statement, name)?;
         let name = folded(ident);
         if name.len() > NAME_BYTES_MAX || name.is_empty() {
@@ -47,7 +52,9 @@ impl Session {
 
     pub(super) async fn create_stream(&mut self, statement: &Statement, create: &CreateStream) -> Result<Response> {
         let change = self.database.begin_change().await;
-        let Some(name) = self.new_name(statement, &create.name, create.if_not_exists)? else { return complete("CREATE STREAM") };
+        let Some(name) = self.new_name(statement, &create.name, create.if_not_exists)? else {
+            return complete("CREATE STREAM");
+        };
         let options: Vec<(String, String)> =
             create.options.iter().map(|(name, value)| (name.value.to_lowercase(), value.clone())).collect();
         let schema = self.stream_schema(statement, create, &options)?;
@@ -58,7 +65,8 @@ impl Session {
         relation.watermark = watermark(statement, create.watermark.as_ref(), &relation)?;
         if relation.is_source() {
             // Wrong options are told now, not when it is read.
-            open_source(&relation.connector_options(), Arc::clone(&relation.schema)).map_err(|error| option_error(statement, &create.options, error))?;
+            open_source(&relation.connector_options(), Arc::clone(&relation.schema))
+                .map_err(|error| option_error(statement, &create.options, error))?;
         }
         let scope = self.scope()?;
         let kind = stream_kind(&scope, &change.before, &relation)?;
@@ -67,7 +75,12 @@ impl Session {
         complete("CREATE STREAM")
     }
 
-    fn stream_schema(&self, statement: &Statement, create: &CreateStream, options: &[(String, String)]) -> Result<SchemaRef> {
+    fn stream_schema(
+        &self,
+        statement: &Statement,
+        create: &CreateStream,
+        options: &[(String, String)],
+    ) -> Result<SchemaRef> {
         if !create.columns.is_empty() {
             return column_schema(statement, &create.columns);
         }
@@ -94,9 +107,9 @@ impl Session {
         };
         let mut relation = Relation::new(&name, Kind::Table, schema, &statement.sql);
         relation.id = monsoon_circuit::RelationId(change.before.next_id());
-        relation.key = self.column_places(statement, &relation, &create.primary_key).map(|places| {
-            if create.primary_key.is_empty() { Vec::new() } else { places }
-        })?;
+        relation.key = self
+            .column_places(statement, &relation, &create.primary_key)
+            .map(|places| if create.primary_key.is_empty() { Vec::new() } else { places })?;
         relation.defaults = self.defaults(statement, &create.columns, &relation)?;
         let kind = RelationKind::Table { key: relation.key.clone() };
         let after = change.before.with(relation.clone());
@@ -108,13 +121,19 @@ impl Session {
     }
 
     /// The rows of CREATE TABLE AS: a second txid, after the table's.
-    async fn fill(&mut self, relation: &Relation, found: &Schema, rows: Vec<arrow::array::RecordBatch>) -> Result<Response> {
+    async fn fill(
+        &mut self,
+        relation: &Relation,
+        found: &Schema,
+        rows: Vec<arrow::array::RecordBatch>,
+    ) -> Result<Response> {
         let mut count = 0;
         let mut batches = Vec::with_capacity(rows.len());
         for batch in rows.into_iter().filter(|batch| batch.num_rows() > 0) {
             count += batch.num_rows();
             let columns = batch.columns().iter().zip(found.fields()).zip(relation.schema.fields());
-            let columns = columns.map(|((array, source), target)| assign(array, source, target)).collect::<Result<Vec<_>>>()?;
+            let columns =
+                columns.map(|((array, source), target)| assign(array, source, target)).collect::<Result<Vec<_>>>()?;
             batches.push(WeightedBatch::inserted(checked_batch(relation, columns, batch.num_rows())?));
         }
         if !batches.is_empty() {
@@ -125,7 +144,12 @@ impl Session {
     }
 
     /// The texts of DEFAULTs, each tried once.
-    fn defaults(&mut self, statement: &Statement, columns: &[ColumnDef], relation: &Relation) -> Result<Vec<Option<String>>> {
+    fn defaults(
+        &mut self,
+        statement: &Statement,
+        columns: &[ColumnDef],
+        relation: &Relation,
+    ) -> Result<Vec<Option<String>>> {
         let mut defaults = vec![None; relation.schema.fields().len()];
         for (column, default) in columns.iter().zip(defaults.iter_mut()) {
             let Some(expr) = &column.default else { continue };
@@ -146,7 +170,10 @@ impl Session {
 /// The schema of a column list.
 fn column_schema(statement: &Statement, columns: &[ColumnDef]) -> Result<SchemaRef> {
     if columns.len() > COLUMNS_MAX {
-        return Err(SqlError::new("54011", format!("{} columns are more than the limit of {COLUMNS_MAX}", columns.len())));
+        return Err(SqlError::new(
+            "54011",
+            format!("{} columns are more than the limit of {COLUMNS_MAX}", columns.len()),
+        ));
     }
     let mut fields: Vec<Field> = Vec::with_capacity(columns.len());
     for column in columns {
@@ -155,10 +182,12 @@ fn column_schema(statement: &Statement, columns: &[ColumnDef]) -> Result<SchemaR
         if fields.iter().any(|field| *field.name() == name) {
             return Err(SqlError::new("42701", format!("column \"{name}\" specified more than once")).at(at));
         }
-        fields.push(data_type::field(&name, &column.data_type, !column.not_null).map_err(|error| match error.position {
-            Some(_) => error,
-            None => error.at(at),
-        })?);
+        fields.push(data_type::field(&name, &column.data_type, !column.not_null).map_err(
+            |error| match error.position {
+                Some(_) => error,
+                None => error.at(at),
+            },
+        )?);
     }
     Ok(Arc::new(Schema::new(fields)))
 }
@@ -184,7 +213,11 @@ fn table_schema_of(statement: &Statement, found: &Schema, columns: &[ColumnDef])
 }
 
 /// The place of the time column, and the expression's text.
-fn watermark(statement: &Statement, watermark: Option<&WatermarkDef>, relation: &Relation) -> Result<Option<(usize, String)>> {
+fn watermark(
+    statement: &Statement,
+    watermark: Option<&WatermarkDef>,
+    relation: &Relation,
+) -> Result<Option<(usize, String)>> {
     let Some(watermark) = watermark else { return Ok(None) };
     let at = position(statement, &watermark.column);
     let name = folded(&watermark.column);
@@ -202,11 +235,16 @@ fn watermark(statement: &Statement, watermark: Option<&WatermarkDef>, relation: 
 }
 
 /// A connector's error, at the option it is about.
-pub(super) fn option_error(statement: &Statement, options: &[(Ident, String)], error: monsoon_connectors::Error) -> SqlError {
+pub(super) fn option_error(
+    statement: &Statement,
+    options: &[(Ident, String)],
+    error: monsoon_connectors::Error,
+) -> SqlError {
     let at = match &error {
-        monsoon_connectors::Error::Invalid { option: Some(option), .. } => {
-            options.iter().find(|(name, _)| name.value.eq_ignore_ascii_case(option)).map(|(name, _)| position(statement, name))
-        }
+        monsoon_connectors::Error::Invalid { option: Some(option), .. } => options
+            .iter()
+            .find(|(name, _)| name.value.eq_ignore_ascii_case(option))
+            .map(|(name, _)| position(statement, name)),
         _ => None,
     };
     let error = connector_error(error);

@@ -7,23 +7,26 @@ use monsoon_batch::RelationKind;
 use monsoon_circuit::RelationId;
 use monsoon_connectors::open_sink;
 
+use super::Session;
 use super::create_relation::option_error;
 use super::resolve::{folded, simple_name};
 use super::select::text;
 use super::text_rows::complete;
-use super::Session;
 use crate::catalog::{Kind, Relation, Snapshot};
 use crate::column_name::name_columns;
 use crate::database::{
-    EngineChange, Planner, ViewDefinition, ViewPlan, check_names, output_schema, plan_view_query,
-    sink_kind, spec,
+    EngineChange, Planner, ViewDefinition, ViewPlan, check_names, output_schema, plan_view_query, sink_kind, spec,
 };
 use crate::error::{Result, SqlError};
 use crate::response::Response;
 use crate::statement::{CreateSink, CreateView, Statement};
 
 impl Session {
-    pub(super) async fn create_materialized_view(&mut self, statement: &Statement, create: &CreateView) -> Result<Response> {
+    pub(super) async fn create_materialized_view(
+        &mut self,
+        statement: &Statement,
+        create: &CreateView,
+    ) -> Result<Response> {
         const TAG: &str = "CREATE MATERIALIZED VIEW";
         let change = self.database.begin_change().await;
         if create.or_replace && self.exists(statement, &create.name)? {
@@ -32,7 +35,9 @@ impl Session {
         }
         let Some(name) = self.new_name(statement, &create.name, create.if_not_exists)? else { return complete(TAG) };
         let column_names = names(&create.columns);
-        let view = self.plan_view(statement, &change.before, &create.query, &column_names, create.emit_on_window_close).await?;
+        let view = self
+            .plan_view(statement, &change.before, &create.query, &column_names, create.emit_on_window_close)
+            .await?;
         let mut relation = Relation::new(&name, Kind::MaterializedView, Arc::clone(&view.schema), &statement.sql);
         relation.id = RelationId(change.before.next_id());
         relation.key = view.plan.key.clone();
@@ -47,11 +52,14 @@ impl Session {
 
     pub(super) async fn create_sink(&mut self, statement: &Statement, create: &CreateSink) -> Result<Response> {
         let change = self.database.begin_change().await;
-        let Some(name) = self.new_name(statement, &create.name, create.if_not_exists)? else { return complete("CREATE SINK") };
+        let Some(name) = self.new_name(statement, &create.name, create.if_not_exists)? else {
+            return complete("CREATE SINK");
+        };
         let view = self.plan_view(statement, &change.before, &create.query, &[], create.emit_on_window_close).await?;
         let mut relation = Relation::new(&name, Kind::Sink, Arc::clone(&view.schema), &statement.sql);
         relation.id = RelationId(change.before.next_id());
-        relation.options = create.options.iter().map(|(name, value)| (name.value.to_lowercase(), value.clone())).collect();
+        relation.options =
+            create.options.iter().map(|(name, value)| (name.value.to_lowercase(), value.clone())).collect();
         describe(&mut relation, &view, &create.query_sql, Vec::new(), create.emit_on_window_close);
         open_sink(&relation.connector_options(), Arc::clone(&relation.schema), view.append_only)
             .map_err(|error| option_error(statement, &create.options, error))?;
@@ -114,7 +122,13 @@ fn names(columns: &[Ident]) -> Vec<String> {
     columns.iter().map(folded).collect()
 }
 
-fn describe(relation: &mut Relation, view: &ViewPlan, query_sql: &str, column_names: Vec<String>, emit_on_window_close: bool) {
+fn describe(
+    relation: &mut Relation,
+    view: &ViewPlan,
+    query_sql: &str,
+    column_names: Vec<String>,
+    emit_on_window_close: bool,
+) {
     relation.query = Some(query_sql.to_owned());
     relation.column_names = column_names;
     relation.emit_on_window_close = emit_on_window_close;

@@ -16,7 +16,9 @@ use crate::statement::{Drop, Statement};
 
 impl Session {
     pub(super) async fn drop_relations(&mut self, statement: &Statement, drop: &Drop) -> Result<Response> {
-        let Some(kind) = Kind::of_object(drop.kind) else { return Err(SqlError::unsupported("DROP COLUMN is not supported")) };
+        let Some(kind) = Kind::of_object(drop.kind) else {
+            return Err(SqlError::unsupported("DROP COLUMN is not supported"));
+        };
         let tag = format!("DROP {}", kind.word().to_uppercase());
         let change = self.database.begin_change().await;
         let mut dropped: Vec<Arc<Relation>> = Vec::new();
@@ -37,9 +39,11 @@ impl Session {
         for (dependant, _) in &dependants {
             self.notice("NOTICE", "00000", format!("drop cascades to {} {}", dependant.kind.word(), dependant.name));
         }
-        let all: Vec<Arc<Relation>> = dropped.into_iter().chain(dependants.into_iter().map(|(dependant, _)| dependant)).collect();
+        let all: Vec<Arc<Relation>> =
+            dropped.into_iter().chain(dependants.into_iter().map(|(dependant, _)| dependant)).collect();
         let ids: Vec<RelationId> = all.iter().map(|relation| relation.id).collect();
-        let run: Vec<RelationId> = all.iter().filter(|relation| relation.is_run()).map(|relation| relation.id).collect();
+        let run: Vec<RelationId> =
+            all.iter().filter(|relation| relation.is_run()).map(|relation| relation.id).collect();
         let after = change.before.without(&ids);
         let engine = if run.is_empty() { EngineChange::Nothing } else { EngineChange::Drop(run) };
         change.commit(after, engine).await?;
@@ -69,7 +73,9 @@ impl Session {
                 self.notice("NOTICE", "00000", format!("{word} \"{name}\" does not exist, skipping"));
                 Ok(None)
             }
-            None => Err(SqlError::new("42P01", format!("{word} \"{name}\" does not exist")).at(position(statement, ident))),
+            None => {
+                Err(SqlError::new("42P01", format!("{word} \"{name}\" does not exist")).at(position(statement, ident)))
+            }
         }
     }
 }

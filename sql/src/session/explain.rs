@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use datafusion::physical_plan::displayable;
 use datafusion::physical_plan::display::DisplayableExecutionPlan;
+use datafusion::physical_plan::displayable;
 use datafusion::physical_plan::execute_stream;
 use monsoon_circuit::{CircuitPlan, RelationId};
 use monsoon_connectors::{Guarantee, open_sink};
@@ -53,7 +53,10 @@ impl Session {
                 let query = parse_query(sql)?;
                 self.query_text(&query, Text { sql, offset: 0 }, false, false).await
             }
-            kind => Err(SqlError::new("42809", format!("{} \"{}\" has no plan: it is no query", kind.word(), relation.name))),
+            kind => Err(SqlError::new(
+                "42809",
+                format!("{} \"{}\" has no plan: it is no query", kind.word(), relation.name),
+            )),
         }
     }
 
@@ -65,18 +68,28 @@ impl Session {
                 let names: Vec<String> = create.columns.iter().map(super::resolve::folded).collect();
                 self.view_text(statement, &create.query, &names, create.emit_on_window_close).await
             }
-            Body::CreateSink(create) => self.view_text(statement, &create.query, &[], create.emit_on_window_close).await,
+            Body::CreateSink(create) => {
+                self.view_text(statement, &create.query, &[], create.emit_on_window_close).await
+            }
             Body::Subscribe(subscribe) => self.view_text(statement, &subscribe.query, &[], false).await,
             Body::CreateView(create) => self.query_text(&create.query, text(statement), analyze, verbose).await,
             Body::Insert(insert) => match &insert.source {
                 Some(source) => self.query_text(source, text(statement), false, verbose).await,
                 None => Err(SqlError::unsupported("EXPLAIN of INSERT DEFAULT VALUES is not supported")),
             },
-            _ => Err(SqlError::unsupported("EXPLAIN takes a query, INSERT, SUBSCRIBE, CREATE MATERIALIZED VIEW or CREATE SINK")),
+            _ => Err(SqlError::unsupported(
+                "EXPLAIN takes a query, INSERT, SUBSCRIBE, CREATE MATERIALIZED VIEW or CREATE SINK",
+            )),
         }
     }
 
-    async fn view_text(&mut self, statement: &Statement, query: &Query, names: &[String], emit: bool) -> Result<String> {
+    async fn view_text(
+        &mut self,
+        statement: &Statement,
+        query: &Query,
+        names: &[String],
+        emit: bool,
+    ) -> Result<String> {
         let snapshot = self.snapshot();
         let view = self.plan_view(statement, &snapshot, query, names, emit).await?;
         Ok(circuit_text(&snapshot, &view.plan, &view.depends_on, None))
@@ -87,7 +100,8 @@ impl Session {
         let planner = &planned.planner;
         if analyze {
             let physical = planner.physical(&self.database.engine, &planned.plan, None, text).await?;
-            let rows = execute_stream(Arc::clone(&physical), planner.state.task_ctx()).map_err(|error| text.error(error))?;
+            let rows =
+                execute_stream(Arc::clone(&physical), planner.state.task_ctx()).map_err(|error| text.error(error))?;
             datafusion::physical_plan::common::collect(rows).await.map_err(|error| text.error(error))?;
             return Ok(DisplayableExecutionPlan::with_metrics(physical.as_ref()).indent(verbose).to_string());
         }
@@ -102,7 +116,8 @@ impl Session {
 fn circuit_text(snapshot: &Snapshot, plan: &CircuitPlan, depends_on: &[RelationId], sink: Option<String>) -> String {
     let mut lines = lowering::explain(plan, |id| relation_label(snapshot, id));
     let sources = depends_on.iter().filter_map(|id| snapshot.by_id(*id));
-    let sources: Vec<&str> = sources.filter(|relation| relation.kind != Kind::View).map(|relation| relation.name.as_str()).collect();
+    let sources: Vec<&str> =
+        sources.filter(|relation| relation.kind != Kind::View).map(|relation| relation.name.as_str()).collect();
     let from = if sources.is_empty() { "constants".to_owned() } else { sources.join(", ") };
     let promise = sink.unwrap_or_else(|| "exactly once".to_owned());
     lines.push_str(&format!("Guarantee: {promise} from {from}\n"));

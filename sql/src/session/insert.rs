@@ -31,7 +31,8 @@ pub(super) fn target(insert: &Insert) -> Result<&ObjectName> {
 
 /// The rows of a plain VALUES.
 fn values_rows(query: &Query) -> Option<Vec<&[Expr]>> {
-    let is_plain = query.with.is_none() && query.order_by.is_none() && query.limit_clause.is_none() && query.fetch.is_none();
+    let is_plain =
+        query.with.is_none() && query.order_by.is_none() && query.limit_clause.is_none() && query.fetch.is_none();
     match query.body.as_ref() {
         SetExpr::Values(values) if is_plain => Some(values.rows.iter().map(|row| row.content.as_slice()).collect()),
         _ => None,
@@ -136,7 +137,12 @@ impl Session {
     }
 
     /// The parameters of an INSERT: a `$n` that is a whole value has its column's type.
-    pub(super) async fn insert_parameters(&mut self, statement: &Statement, insert: &Insert, oids: &[u32]) -> Result<Vec<FieldRef>> {
+    pub(super) async fn insert_parameters(
+        &mut self,
+        statement: &Statement,
+        insert: &Insert,
+        oids: &[u32],
+    ) -> Result<Vec<FieldRef>> {
         let count = parameter_count(insert);
         if count == 0 {
             return Ok(Vec::new());

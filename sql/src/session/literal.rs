@@ -31,7 +31,9 @@ pub(super) fn literal_columns(
             }
         }
         let column = read_column(&StringArray::from(texts), field).map_err(|bad| {
-            rows.get(bad.row).and_then(|row| row.get(place)).map_or_else(|| bad.error.clone(), |expr| at(statement, expr, &bad.error))
+            rows.get(bad.row)
+                .and_then(|row| row.get(place))
+                .map_or_else(|| bad.error.clone(), |expr| at(statement, expr, &bad.error))
         })?;
         columns.push(column);
     }
@@ -63,11 +65,13 @@ fn literal(
         Expr::Value(value) => match &value.value {
             Value::Null => Ok(Some(None)),
             Value::Number(digits, _) if number_fits(digits, field) => text(digits.clone()),
-            Value::SingleQuotedString(value) | Value::EscapedStringLiteral(value) | Value::NationalStringLiteral(value) => {
-                text(value.clone())
-            }
+            Value::SingleQuotedString(value)
+            | Value::EscapedStringLiteral(value)
+            | Value::NationalStringLiteral(value) => text(value.clone()),
             Value::DollarQuotedString(value) => text(value.value.clone()),
-            Value::Boolean(value) if matches!(field.data_type(), DataType::Boolean | DataType::Utf8) => text(value.to_string()),
+            Value::Boolean(value) if matches!(field.data_type(), DataType::Boolean | DataType::Utf8) => {
+                text(value.to_string())
+            }
             Value::Placeholder(name) => {
                 let Some(index) = parameter_index(name) else { return Ok(None) };
                 match (parameters.get(index), parameter_fields.get(index)) {

@@ -29,12 +29,12 @@ mod setting;
 mod settings;
 mod show;
 mod subscribe;
+#[cfg(test)]
+mod tests;
 mod text_rows;
 mod transaction;
 mod update;
 mod verify;
-#[cfg(test)]
-mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -164,7 +164,10 @@ impl Session {
         self.check_usable(&prepared.statement.body)?;
         if parameters.len() != prepared.parameters.len() {
             let (given, wanted) = (parameters.len(), prepared.parameters.len());
-            return Err(SqlError::new("08P01", format!("{given} parameters were given, and the statement has {wanted}")));
+            return Err(SqlError::new(
+                "08P01",
+                format!("{given} parameters were given, and the statement has {wanted}"),
+            ));
         }
         self.run(prepared, parameters).await
     }

@@ -5,10 +5,10 @@ use arrow::datatypes::{Field, SchemaRef};
 use datafusion::common::ScalarValue;
 use datafusion::sql::sqlparser::ast::{DataType, Expr};
 
+use super::Session;
 use super::assign::assign;
 use super::select::text;
 use super::text_rows::complete;
-use super::Session;
 use crate::data_type;
 use crate::error::{Result, SqlError};
 use crate::pg_type::pg_type;
@@ -23,7 +23,12 @@ pub(super) struct NamedStatement {
 }
 
 impl Session {
-    pub(super) async fn prepare_named(&mut self, name: &str, types: &[DataType], statement: &Statement) -> Result<Response> {
+    pub(super) async fn prepare_named(
+        &mut self,
+        name: &str,
+        types: &[DataType],
+        statement: &Statement,
+    ) -> Result<Response> {
         if self.named.contains_key(name) {
             return Err(SqlError::new("42P05", format!("prepared statement \"{name}\" already exists")));
         }
@@ -38,14 +43,22 @@ impl Session {
         complete("PREPARE")
     }
 
-    pub(super) async fn execute_named(&mut self, statement: &Statement, name: &str, values: &[Expr]) -> Result<Response> {
+    pub(super) async fn execute_named(
+        &mut self,
+        statement: &Statement,
+        name: &str,
+        values: &[Expr],
+    ) -> Result<Response> {
         let Some(named) = self.named.get(name) else { return Err(no_statement(name)) };
         let (inner, oids) = (named.statement.clone(), named.oids.clone());
         let prepared = self.prepare_statement(&inner, &oids).await?;
         let wanted = prepared.parameters.len();
         if values.len() != wanted {
-            return Err(SqlError::new("42601", format!("wrong number of parameters for prepared statement \"{name}\""))
-                .with_detail(format!("expected {wanted} parameters but got {}", values.len())));
+            return Err(SqlError::new(
+                "42601",
+                format!("wrong number of parameters for prepared statement \"{name}\""),
+            )
+            .with_detail(format!("expected {wanted} parameters but got {}", values.len())));
         }
         let mut parameters = Vec::with_capacity(wanted);
         for (value, field) in values.iter().zip(&prepared.parameters) {

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use arrow::array::UInt32Array;
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::{concat_batches, take_record_batch};
-use arrow::array::UInt32Array;
 use arrow::datatypes::SchemaRef;
 use arrow::row::{OwnedRow, RowConverter, SortField};
 use monsoon_batch::Change;
@@ -40,7 +40,13 @@ impl Overlay for TransactionOverlay {
         }
         let changes = self.changes.iter().filter(|change| change.relation == relation.id);
         let pieces = changes.flat_map(|change| &change.batches);
-        let mut all: Vec<(RecordBatch, Vec<i64>)> = rows.into_iter().map(|rows| { let n = rows.num_rows(); (rows, vec![1; n]) }).collect();
+        let mut all: Vec<(RecordBatch, Vec<i64>)> = rows
+            .into_iter()
+            .map(|rows| {
+                let n = rows.num_rows();
+                (rows, vec![1; n])
+            })
+            .collect();
         for piece in pieces {
             all.push((piece.rows.clone(), (0..piece.len()).map(|row| piece.weight(row)).collect()));
         }
@@ -55,7 +61,8 @@ fn merged(schema: &SchemaRef, key: &[usize], pieces: &[(RecordBatch, Vec<i64>)])
     let places: Vec<usize> = if key.is_empty() { (0..schema.fields().len()).collect() } else { key.to_vec() };
     let columns: Vec<ArrayRef> = places.iter().map(|place| Arc::clone(rows.column(*place))).collect();
     let fields = columns.iter().map(|column| SortField::new(column.data_type().clone())).collect();
-    let identities = RowConverter::new(fields).and_then(|converter| converter.convert_columns(&columns)).map_err(failed)?;
+    let identities =
+        RowConverter::new(fields).and_then(|converter| converter.convert_columns(&columns)).map_err(failed)?;
     let mut live: HashMap<OwnedRow, Vec<u32>> = HashMap::new();
     let weights = pieces.iter().flat_map(|(_, weights)| weights.iter().copied());
     for (row, weight) in weights.enumerate() {

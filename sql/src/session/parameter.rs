@@ -6,9 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::sql::sqlparser::ast::{
-    CastKind, Expr, Value, ValueWithSpan, Visit, VisitMut, Visitor, VisitorMut,
-};
+use datafusion::sql::sqlparser::ast::{CastKind, Expr, Value, ValueWithSpan, Visit, VisitMut, Visitor, VisitorMut};
 
 use crate::error::{Result, SqlError};
 use crate::parser::parse_data_type;
@@ -42,7 +40,11 @@ pub(super) fn parameter_count(tree: &impl Visit) -> usize {
 }
 
 /// The parameters of a plan. What the client says counts first, then what the plan wants; text where neither knows.
-pub(super) fn plan_parameters(plan: &LogicalPlan, count: usize, oids: &[u32]) -> datafusion::common::Result<Vec<FieldRef>> {
+pub(super) fn plan_parameters(
+    plan: &LogicalPlan,
+    count: usize,
+    oids: &[u32],
+) -> datafusion::common::Result<Vec<FieldRef>> {
     let inferred = plan.get_parameter_fields()?;
     Ok((0..count)
         .map(|index| {
@@ -57,7 +59,8 @@ pub(super) fn plan_parameters(plan: &LogicalPlan, count: usize, oids: &[u32]) ->
 pub(super) fn parameter_field(index: usize, oids: &[u32], wanted: Option<FieldRef>) -> FieldRef {
     let name = format!("${}", index + 1);
     let given = oids.get(index).copied().filter(|oid| *oid != 0).and_then(|oid| field_of_oid(&name, oid));
-    let field = given.or_else(|| wanted.map(|field| field.as_ref().clone()).filter(|field| field.data_type() != &DataType::Null));
+    let field = given
+        .or_else(|| wanted.map(|field| field.as_ref().clone()).filter(|field| field.data_type() != &DataType::Null));
     Arc::new(field.unwrap_or_else(|| Field::new(&name, DataType::Utf8, true)).with_name(name).with_nullable(true))
 }
 

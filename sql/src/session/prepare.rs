@@ -18,7 +18,8 @@ impl Session {
             Body::Query(query) => {
                 let query_plan = self.plan_query(query, text(statement)).await?;
                 let count = parameter_count(query);
-                let parameters = plan_parameters(&query_plan.plan, count, oids).map_err(|error| text(statement).error(error))?;
+                let parameters =
+                    plan_parameters(&query_plan.plan, count, oids).map_err(|error| text(statement).error(error))?;
                 let columns = query_columns(&query_plan, &parameters, text(statement))?;
                 planned = Some(query_plan);
                 (parameters, Some(columns))
@@ -33,14 +34,28 @@ impl Session {
 }
 
 /// The columns, with every parameter of its type: `SELECT $1` is of the parameter's.
-fn query_columns(planned: &PlannedQuery, parameters: &[FieldRef], text: crate::database::Text<'_>) -> Result<SchemaRef> {
+fn query_columns(
+    planned: &PlannedQuery,
+    parameters: &[FieldRef],
+    text: crate::database::Text<'_>,
+) -> Result<SchemaRef> {
     use datafusion::common::metadata::ScalarAndMetadata;
     use datafusion::common::{ParamValues, ScalarValue};
     if parameters.is_empty() {
         return Ok(planned.schema());
     }
-    let null = |field: &FieldRef| ScalarValue::try_new_null(field.data_type()).map(|value| ScalarAndMetadata::new(value, None));
-    let values = parameters.iter().map(null).collect::<datafusion::common::Result<Vec<_>>>().map_err(|error| text.error(error))?;
-    let plan = planned.plan.clone().replace_params_with_values(&ParamValues::List(values)).map_err(|error| text.error(error))?;
+    let null = |field: &FieldRef| {
+        ScalarValue::try_new_null(field.data_type()).map(|value| ScalarAndMetadata::new(value, None))
+    };
+    let values = parameters
+        .iter()
+        .map(null)
+        .collect::<datafusion::common::Result<Vec<_>>>()
+        .map_err(|error| text.error(error))?;
+    let plan = planned
+        .plan
+        .clone()
+        .replace_params_with_values(&ParamValues::List(values))
+        .map_err(|error| text.error(error))?;
     Ok(crate::database::output_schema(plan.schema().as_arrow(), &planned.bare_integers))
 }

@@ -22,9 +22,8 @@ pub(super) fn simple_name<'a>(statement: &Statement, name: &'a ObjectName) -> Re
         [last] => Ok(last),
         [schema, last] if schema.value == "public" => Ok(last),
         [_, schema, last] if schema.value == "public" => Ok(last),
-        [.., schema, _] => {
-            Err(SqlError::new("3F000", format!("schema \"{}\" can't be changed", schema.value)).at(position(statement, schema)))
-        }
+        [.., schema, _] => Err(SqlError::new("3F000", format!("schema \"{}\" can't be changed", schema.value))
+            .at(position(statement, schema))),
         _ => Err(SqlError::syntax("a name was expected")),
     }
 }
@@ -39,7 +38,8 @@ impl Session {
     pub(super) fn relation(&self, statement: &Statement, name: &ObjectName) -> Result<Arc<Relation>> {
         let ident = simple_name(statement, name)?;
         self.snapshot().by_name(&folded(ident)).cloned().ok_or_else(|| {
-            SqlError::new("42P01", format!("relation \"{}\" does not exist", folded(ident))).at(position(statement, ident))
+            SqlError::new("42P01", format!("relation \"{}\" does not exist", folded(ident)))
+                .at(position(statement, ident))
         })
     }
 
@@ -71,7 +71,12 @@ impl Session {
     }
 
     /// Places of named columns; all of them for an empty list. 42703 and 42701 as Postgres says them.
-    pub(super) fn column_places(&self, statement: &Statement, relation: &Relation, names: &[Ident]) -> Result<Vec<usize>> {
+    pub(super) fn column_places(
+        &self,
+        statement: &Statement,
+        relation: &Relation,
+        names: &[Ident],
+    ) -> Result<Vec<usize>> {
         if names.is_empty() {
             return Ok((0..relation.schema.fields().len()).collect());
         }

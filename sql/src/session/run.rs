@@ -31,9 +31,13 @@ impl Session {
             Body::Delete(delete) => self.delete(statement, delete, prepared, parameters).await,
             Body::Truncate(names) => self.truncate(statement, names).await,
             Body::Copy(copy) => match &copy.direction {
-                CopyDirection::FromStdin { name, columns } => self.copy_in(statement, name, columns, &copy.format).await,
+                CopyDirection::FromStdin { name, columns } => {
+                    self.copy_in(statement, name, columns, &copy.format).await
+                }
                 CopyDirection::QueryToStdout(query) => self.copy_out(prepared, query, &copy.format).await,
-                CopyDirection::SubscribeToStdout(subscribe) => self.copy_subscription(statement, subscribe, &copy.format).await,
+                CopyDirection::SubscribeToStdout(subscribe) => {
+                    self.copy_subscription(statement, subscribe, &copy.format).await
+                }
             },
             Body::Subscribe(subscribe) => self.subscribe(statement, subscribe).await.map(Response::Rows),
             Body::CreateStream(create) => self.create_stream(statement, create).await,

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::common::metadata::ScalarAndMetadata;
+use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast::Query;
 use futures::StreamExt;
@@ -47,7 +47,12 @@ impl Session {
         Ok(PlannedQuery { planner, plan, bare_integers })
     }
 
-    pub(super) async fn select(&mut self, prepared: &Prepared, query: &Query, parameters: &[ScalarValue]) -> Result<RowStream> {
+    pub(super) async fn select(
+        &mut self,
+        prepared: &Prepared,
+        query: &Query,
+        parameters: &[ScalarValue],
+    ) -> Result<RowStream> {
         let text = text(&prepared.statement);
         let planned = self.take_planned(prepared, query).await?;
         let schema = planned.schema();
@@ -57,7 +62,10 @@ impl Session {
             plan = plan.replace_params_with_values(&ParamValues::List(values)).map_err(|error| text.error(error))?;
         }
         let overlay = self.overlay();
-        let rows = planned.planner.run(&self.database.engine, &plan, overlay.as_ref().map(|overlay| overlay as _), text).await?;
+        let rows = planned
+            .planner
+            .run(&self.database.engine, &plan, overlay.as_ref().map(|overlay| overlay as _), text)
+            .await?;
         let (sql, offset) = (prepared.statement.sql.clone(), prepared.statement.offset);
         let output = Arc::clone(&schema);
         let batches = rows.map(move |batch| match batch {
@@ -85,7 +93,8 @@ impl Session {
         let plan = planner.plan(&query, text).await?;
         let schema: SchemaRef = Arc::clone(plan.schema().inner());
         let overlay = self.overlay();
-        let rows = planner.run(&self.database.engine, &plan, overlay.as_ref().map(|overlay| overlay as _), text).await?;
+        let rows =
+            planner.run(&self.database.engine, &plan, overlay.as_ref().map(|overlay| overlay as _), text).await?;
         let batches = datafusion::physical_plan::common::collect(rows).await.map_err(|error| text.error(error))?;
         Ok((schema, batches))
     }

@@ -31,7 +31,11 @@ const fn fixed(name: &'static str, default: &'static str, description: &'static 
 }
 
 const KNOWN: &[Known] = &[
-    fixed("server_version", concat!("16.6 (Monsoon ", env!("CARGO_PKG_VERSION"), ")"), "version of Postgres that is spoken"),
+    fixed(
+        "server_version",
+        concat!("16.6 (Monsoon ", env!("CARGO_PKG_VERSION"), ")"),
+        "version of Postgres that is spoken",
+    ),
     fixed("server_encoding", "UTF8", "encoding of the data"),
     fixed("client_encoding", "UTF8", "encoding of the client"),
     fixed("DateStyle", "ISO, MDY", "format of dates"),
@@ -196,7 +200,11 @@ impl Settings {
             .map(|known| Setting {
                 name: known.name.to_lowercase(),
                 value: self.get(known.name).unwrap_or_default(),
-                default: self.defaults.get(&known.name.to_lowercase()).cloned().unwrap_or_else(|| known.default.to_owned()),
+                default: self
+                    .defaults
+                    .get(&known.name.to_lowercase())
+                    .cloned()
+                    .unwrap_or_else(|| known.default.to_owned()),
                 description: known.description.to_owned(),
             })
             .collect();
@@ -240,7 +248,9 @@ fn fixed_value(known: &Known, value: &str) -> Result<SetOutcome> {
     }
     match known.name {
         "TimeZone" | "DateStyle" | "IntervalStyle" => Ok(SetOutcome::Kept(known.default.to_owned())),
-        "client_encoding" => Err(SqlError::unsupported(format!("client_encoding {value} is not supported; only UTF8 is"))),
+        "client_encoding" => {
+            Err(SqlError::unsupported(format!("client_encoding {value} is not supported; only UTF8 is")))
+        }
         name => Err(SqlError::new("55P02", format!("parameter \"{name}\" cannot be changed"))),
     }
 }

@@ -40,7 +40,9 @@ impl Session {
             }
             Show::All => {
                 let settings = self.facts.settings().into_iter();
-                settings.map(|setting| vec![Some(setting.name), Some(setting.value), Some(setting.description)]).collect()
+                settings
+                    .map(|setting| vec![Some(setting.name), Some(setting.value), Some(setting.description)])
+                    .collect()
             }
             Show::Setting(name) => match self.facts.with_settings(|settings| settings.get(name)) {
                 Some(value) => vec![vec![Some(value)]],
@@ -88,12 +90,16 @@ fn object_row(kind: ObjectKind, relation: &Relation) -> Vec<Option<String>> {
     let comment = relation.comment.clone();
     match kind {
         ObjectKind::Stream => {
-            let watermark = relation.watermark.as_ref().map(|(place, sql)| format!("{} AS {sql}", relation.schema.field(*place).name()));
+            let watermark = relation
+                .watermark
+                .as_ref()
+                .map(|(place, sql)| format!("{} AS {sql}", relation.schema.field(*place).name()));
             vec![name, connector, watermark, comment]
         }
         ObjectKind::Sink => vec![name, connector, super::explain::sink_guarantee(relation), comment],
         ObjectKind::Table => {
-            let key: Vec<&str> = relation.key.iter().map(|place| relation.schema.field(*place).name().as_str()).collect();
+            let key: Vec<&str> =
+                relation.key.iter().map(|place| relation.schema.field(*place).name().as_str()).collect();
             vec![name, (!key.is_empty()).then(|| key.join(", ")), comment]
         }
         _ => vec![name, Some(relation.kind.word().to_owned()), comment],

@@ -22,7 +22,8 @@ const BUFFER_ROWS_MAX: usize = 1_000_000;
 
 /// The columns of a subscription: which commit, how often, and the relation's.
 pub(super) fn change_schema(columns: &Schema) -> SchemaRef {
-    let own = [Field::new("monsoon_txid", DataType::Int64, false), Field::new("monsoon_weight", DataType::Int64, false)];
+    let own =
+        [Field::new("monsoon_txid", DataType::Int64, false), Field::new("monsoon_weight", DataType::Int64, false)];
     let others = columns.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
     Arc::new(Schema::new(own.into_iter().chain(others).collect::<Vec<_>>()))
 }
@@ -58,7 +59,8 @@ impl Session {
 
     /// The relation, if the query is `SELECT * FROM relation` and nothing more.
     fn whole_relation(&self, statement: &Statement, query: &Query) -> Option<Arc<Relation>> {
-        let is_plain = query.with.is_none() && query.order_by.is_none() && query.limit_clause.is_none() && query.fetch.is_none();
+        let is_plain =
+            query.with.is_none() && query.order_by.is_none() && query.limit_clause.is_none() && query.fetch.is_none();
         let SetExpr::Select(select) = query.body.as_ref() else { return None };
         let is_whole = select.selection.is_none()
             && select.distinct.is_none()

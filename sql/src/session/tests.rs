@@ -1,1 +1,435 @@
-//! Tests.
+//! Sessions over a real database in a directory of its own: the tour, and what must not go wrong on the way.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::StreamExt;
+
+use super::*;
+use crate::database::DatabaseConfig;
+use crate::pg_text::value_text;
+
+/// A data directory that goes with the test.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new() -> Directory {
+        Directory(std::env::temp_dir().join(format!("monsoon-session-{}", uuid::Uuid::new_v4())))
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+async fn open(directory: &Path) -> Arc<Database> {
+    let config = DatabaseConfig {
+        data_dir: directory.to_path_buf(),
+        tasks: 2,
+        memory_limit_bytes: 512 << 20,
+        ..DatabaseConfig::default()
+    };
+    // The engine's threads let go of the store a moment after it has stopped.
+    for _ in 0..200 {
+        match Database::open(config.clone()).await {
+            Err(crate::OpenError::State(monsoon_state::Error::Locked { .. })) => {
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await
+            }
+            other => return other.expect("a database"),
+        }
+    }
+    panic!("the store was never let go")
+}
+
+fn lines(batch: &arrow::array::RecordBatch) -> Vec<String> {
+    let schema = batch.schema();
+    let value = |row: usize, column: usize| {
+        let text = value_text(batch.column(column), schema.field(column), row).expect("text");
+        text.unwrap_or_else(|| "NULL".to_owned())
+    };
+    (0..batch.num_rows())
+        .map(|row| (0..batch.num_columns()).map(|column| value(row, column)).collect::<Vec<_>>().join("|"))
+        .collect()
+}
+
+async fn answer(session: &mut Session, statement: &Statement, parameters: &[ScalarValue]) -> Result<String> {
+    let prepared = session.prepare(statement, &[]).await?;
+    match session.execute(&prepared, parameters).await? {
+        Response::Empty => Ok(String::new()),
+        Response::Complete { tag } => Ok(tag),
+        Response::Rows(mut rows) => {
+            let mut all = Vec::new();
+            while let Some(batch) = rows.batches.next().await {
+                let batch = batch?;
+                assert_eq!(
+                    batch.schema().fields().len(),
+                    prepared.columns.as_ref().map_or(0, |columns| columns.fields().len())
+                );
+                all.extend(lines(&batch));
+            }
+            Ok(all.join("\n"))
+        }
+        Response::CopyOut(mut copy) => {
+            let mut text = Vec::new();
+            while let Some(piece) = copy.data.next().await {
+                text.extend_from_slice(&piece?.0);
+            }
+            Ok(String::from_utf8(text).expect("text"))
+        }
+        Response::CopyIn(_) => Ok("copy".to_owned()),
+    }
+}
+
+/// Runs statements; the last one's answer, or the error as `SQLSTATE message`.
+async fn run(session: &mut Session, sql: &str) -> String {
+    let statements = match session.parse(sql) {
+        Ok(statements) => statements,
+        Err(error) => return format!("{} {}", error.sqlstate, error.message),
+    };
+    let mut last = String::new();
+    for statement in &statements {
+        match answer(session, statement, &[]).await {
+            Ok(text) => last = text,
+            Err(error) => {
+                session.fail_transaction();
+                return format!("{} {}", error.sqlstate, error.message);
+            }
+        }
+    }
+    last
+}
+
+async fn check(session: &mut Session, steps: &[(&str, &str)]) {
+    for (sql, expected) in steps {
+        assert_eq!(run(session, sql).await, *expected, "{sql}");
+    }
+}
+
+/// The wire runs sessions on any thread.
+#[allow(dead_code)]
+fn statements_can_move_between_threads(session: &mut Session, statement: &Statement, prepared: &Prepared) {
+    fn is_send(_: impl Send) {}
+    is_send(session.prepare(statement, &[]));
+    is_send(session.execute(prepared, &[]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tour() {
+    let directory = Directory::new();
+    let database = open(&directory.0).await;
+    let mut session = database.session(SessionStart::default());
+    check(
+        &mut session,
+        &[
+            ("SELECT 1, 'x', 1 + 1, 1", "1|x|2|1"),
+            (
+                "CREATE TABLE users (id BIGINT PRIMARY KEY, name TEXT NOT NULL, age INT DEFAULT 18, doc JSONB)",
+                "CREATE TABLE",
+            ),
+            ("CREATE TABLE users (id BIGINT)", "42P07 relation \"users\" already exists"),
+            ("CREATE TABLE IF NOT EXISTS users (id BIGINT)", "CREATE TABLE"),
+            ("INSERT INTO users (id, name) VALUES (1, 'ann'), (2, 'bob')", "INSERT 0 2"),
+            ("SELECT * FROM users ORDER BY id", "1|ann|18|NULL\n2|bob|18|NULL"),
+            (
+                "CREATE MATERIALIZED VIEW ages AS SELECT age, count(*) AS n FROM users GROUP BY age",
+                "CREATE MATERIALIZED VIEW",
+            ),
+            ("SELECT * FROM ages", "18|2"),
+            ("INSERT INTO users VALUES (3, 'cy', 1.6 + 20, '{\"a\": 1}')", "INSERT 0 1"),
+            ("SELECT * FROM ages ORDER BY age", "18|2\n22|1"),
+            ("UPDATE users SET age = age + 4 WHERE id = 2", "UPDATE 1"),
+            ("SELECT * FROM ages ORDER BY age", "18|1\n22|2"),
+            ("SELECT name FROM users WHERE id IN (2, 3) ORDER BY 1", "bob\ncy"),
+            ("DELETE FROM users WHERE name = 'ann'", "DELETE 1"),
+            ("SELECT * FROM ages", "22|2"),
+            ("INSERT INTO users VALUES (2, 'bea', 30, NULL)", "INSERT 0 1"),
+            ("SELECT count(*), max(age) FROM users", "2|30"),
+            ("VERIFY MATERIALIZED VIEW ages", "ok|0|0"),
+            ("CREATE VIEW old AS SELECT name FROM users WHERE age > 25", "CREATE VIEW"),
+            ("SELECT * FROM old", "bea"),
+            ("DROP TABLE users", "2BP01 cannot drop table users because other objects depend on it"),
+            ("INSERT INTO ages VALUES (1, 2)", "42809 cannot change materialized view \"ages\""),
+            (
+                "INSERT INTO users (id) VALUES (9)",
+                "23502 null value in column \"name\" of relation \"users\" violates not-null constraint",
+            ),
+            ("INSERT INTO users VALUES ('x', 'y')", "22P02 invalid input syntax for type bigint: \"x\""),
+            ("SELECT * FROM nosuch", "42P01 relation \"nosuch\" does not exist"),
+            ("INSERT INTO users VALUES (2, 'no') ON CONFLICT (id) DO NOTHING", "INSERT 0 0"),
+            ("COMMENT ON TABLE users IS 'people'", "COMMENT"),
+            ("SHOW TABLES", "users|id|people"),
+            ("PREPARE p AS SELECT name FROM users WHERE id = $1", "PREPARE"),
+            ("EXECUTE p(3)", "cy"),
+            ("SELECT relname FROM pg_class WHERE relname = 'ages'", "ages"),
+            ("SHOW server_encoding", "UTF8"),
+        ],
+    )
+    .await;
+    database.shutdown().await;
+    drop((session, database));
+    let database = open(&directory.0).await;
+    let mut session = database.session(SessionStart::default());
+    check(
+        &mut session,
+        &[
+            ("SELECT id, name, doc FROM users ORDER BY id", "2|bea|NULL\n3|cy|{\"a\": 1}"),
+            ("SELECT * FROM ages ORDER BY age", "22|1\n30|1"),
+            ("INSERT INTO users VALUES (4, 'dan', 30)", "INSERT 0 1"),
+            ("SELECT * FROM ages ORDER BY age", "22|1\n30|2"),
+            ("TRUNCATE users", "TRUNCATE TABLE"),
+            ("SELECT * FROM ages", ""),
+            ("DROP TABLE users CASCADE", "DROP TABLE"),
+            ("SELECT * FROM ages", "42P01 relation \"ages\" does not exist"),
+        ],
+    )
+    .await;
+    database.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn transactions_write_at_commit_as_one() {
+    let directory = Directory::new();
+    let database = open(&directory.0).await;
+    let (mut one, mut two) = (database.session(SessionStart::default()), database.session(SessionStart::default()));
+    check(&mut one, &[("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "CREATE TABLE"), ("BEGIN", "BEGIN")]).await;
+    assert_eq!(one.transaction_status(), TransactionStatus::InTransaction);
+    check(
+        &mut one,
+        &[
+            ("INSERT INTO t VALUES (1, 10), (2, 20)", "INSERT 0 2"),
+            ("UPDATE t SET v = v + 1 WHERE id = 1", "UPDATE 1"),
+            ("SELECT * FROM t ORDER BY id", "1|11\n2|20"),
+            ("SAVEPOINT s", "SAVEPOINT"),
+            ("DELETE FROM t", "DELETE 2"),
+            ("ROLLBACK TO s", "ROLLBACK"),
+        ],
+    )
+    .await;
+    assert_eq!(run(&mut two, "SELECT count(*) FROM t").await, "0");
+    check(&mut one, &[("COMMIT", "COMMIT")]).await;
+    assert_eq!(run(&mut two, "SELECT * FROM t ORDER BY id").await, "1|11\n2|20");
+    check(
+        &mut one,
+        &[
+            ("BEGIN", "BEGIN"),
+            ("INSERT INTO t VALUES (3, 30)", "INSERT 0 1"),
+            ("SELECT 1/0 FROM t", "22012 division by zero"),
+            ("SELECT 1", "25P02 current transaction is aborted, commands ignored until end of transaction block"),
+            ("COMMIT", "ROLLBACK"),
+            ("SELECT count(*) FROM t", "2"),
+        ],
+    )
+    .await;
+    database.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscription_begins_with_the_content_and_follows_commits() {
+    let directory = Directory::new();
+    let database = open(&directory.0).await;
+    let (mut one, mut two) = (database.session(SessionStart::default()), database.session(SessionStart::default()));
+    check(
+        &mut one,
+        &[("CREATE STREAM s (k TEXT, v INT)", "CREATE STREAM"), ("INSERT INTO s VALUES ('a', 1)", "INSERT 0 1")],
+    )
+    .await;
+    for sql in ["SUBSCRIBE TO s", "SELECT STREAM k, sum(v) AS v FROM s GROUP BY k"] {
+        let statement = two.parse(sql).unwrap().remove(0);
+        let prepared = two.prepare(&statement, &[]).await.unwrap();
+        let Response::Rows(mut rows) = two.execute(&prepared, &[]).await.unwrap() else { panic!("rows") };
+        let first = rows.batches.next().await.unwrap().unwrap();
+        assert!(lines(&first)[0].contains("|1|a|1"), "{:?}", lines(&first));
+        check(&mut one, &[("INSERT INTO s VALUES ('b', 2)", "INSERT 0 1")]).await;
+        let next = loop {
+            let batch = rows.batches.next().await.unwrap().unwrap();
+            if lines(&batch).iter().any(|line| line.contains("|b|")) {
+                break batch;
+            }
+        };
+        assert!(lines(&next).iter().any(|line| line.ends_with("|1|b|2")), "{:?}", lines(&next));
+        drop(rows);
+        check(
+            &mut one,
+            &[
+                ("DROP STREAM s", "DROP STREAM"),
+                ("CREATE STREAM s (k TEXT, v INT)", "CREATE STREAM"),
+                ("INSERT INTO s VALUES ('a', 1)", "INSERT 0 1"),
+            ],
+        )
+        .await;
+    }
+    database.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn copy_in_and_out() {
+    let directory = Directory::new();
+    let database = open(&directory.0).await;
+    let mut session = database.session(SessionStart::default());
+    check(&mut session, &[("CREATE TABLE t (id INT, name TEXT)", "CREATE TABLE")]).await;
+    let statement = session.parse("COPY t FROM STDIN WITH (FORMAT csv)").unwrap().remove(0);
+    let prepared = session.prepare(&statement, &[]).await.unwrap();
+    let Response::CopyIn(mut copy) = session.execute(&prepared, &[]).await.unwrap() else { panic!("a copy") };
+    copy.write(Bytes::from_static(b"1,ann\n2,b")).await.unwrap();
+    copy.write(Bytes::from_static(b"ob\n")).await.unwrap();
+    assert_eq!(copy.finish().await.unwrap(), 2);
+    check(&mut session, &[("COPY (SELECT * FROM t ORDER BY id) TO STDOUT", "1\tann\n2\tbob\n")]).await;
+    database.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parameters_have_the_types_of_their_columns() {
+    let directory = Directory::new();
+    let database = open(&directory.0).await;
+    let mut session = database.session(SessionStart::default());
+    check(&mut session, &[("CREATE TABLE t (id BIGINT PRIMARY KEY, at TIMESTAMP)", "CREATE TABLE")]).await;
+    let statement = session.parse("INSERT INTO t VALUES ($1, $2)").unwrap().remove(0);
+    let prepared = session.prepare(&statement, &[]).await.unwrap();
+    let types: Vec<String> = prepared.parameters.iter().map(|field| crate::pg_type::sql_name(field)).collect();
+    assert_eq!(types, ["bigint", "timestamp without time zone"]);
+    let values = [ScalarValue::Int64(Some(7)), ScalarValue::TimestampMicrosecond(Some(1_000_000), None)];
+    assert_eq!(answer(&mut session, &statement, &values).await.unwrap(), "INSERT 0 1");
+    let statement = session.parse("SELECT at FROM t WHERE id = $1").unwrap().remove(0);
+    assert_eq!(answer(&mut session, &statement, &values[..1]).await.unwrap(), "1970-01-01 00:00:01");
+    let statement = session.parse("UPDATE t SET at = $1 WHERE id = $2").unwrap().remove(0);
+    assert_eq!(answer(&mut session, &statement, &[values[1].clone(), values[0].clone()]).await.unwrap(), "UPDATE 1");
+    database.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_sinks_windows_and_what_is_said_of_them() {
+    let directory = Directory::new();
+    let database = open(&directory.0).await;
+    let mut session = database.session(SessionStart::default());
+    let out = directory.0.join("out.csv");
+    check(
+        &mut session,
+        &[
+            ("CREATE STREAM bid (auction BIGINT, price BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '1 second')", "CREATE STREAM"),
+            (
+                "CREATE MATERIALIZED VIEW per AS SELECT window_start, count(*) AS n FROM TUMBLE(bid, ts, INTERVAL '10 seconds') \
+                 GROUP BY window_start, window_end EMIT ON WINDOW CLOSE",
+                "CREATE MATERIALIZED VIEW",
+            ),
+            ("INSERT INTO bid VALUES (1, 5, '2024-01-01 00:00:01'), (1, 6, '2024-01-01 00:00:02')", "INSERT 0 2"),
+            ("SELECT * FROM per", ""),
+            ("INSERT INTO bid VALUES (1, 5, '2024-01-01 00:00:30')", "INSERT 0 1"),
+            ("SELECT * FROM per", "2024-01-01 00:00:00|2"),
+            ("SELECT count(*) FROM bid", "3"),
+            ("SELECT name, late_rows FROM monsoon.streams", "bid|0"),
+            ("SELECT stream, watermark FROM monsoon.watermarks", "bid|2024-01-01 00:00:29"),
+            ("UPDATE bid SET price = 1", "42809 cannot update stream \"bid\": rows are only added to it"),
+            ("CREATE STREAM nex WITH (connector = 'nexmark', table = 'bid', event_count = '1000')", "CREATE STREAM"),
+            ("CREATE SINK hole FROM per WITH (connector = 'blackhole')", "CREATE SINK"),
+            ("SHOW SINKS", "hole|blackhole|exactly once|NULL"),
+            ("CREATE SINK bad FROM per WITH (connector = 'kafka')", "22023 there is no sink connector \"kafka\"; known connectors: blackhole, file"),
+            ("SELECT * FROM hole", "42809 \"hole\" is a sink: it can't be read"),
+            ("CREATE MATERIALIZED VIEW top AS SELECT auction, price FROM bid ORDER BY price DESC LIMIT 1", "CREATE MATERIALIZED VIEW"),
+            ("SELECT * FROM top", "1|6"),
+        ],
+    )
+    .await;
+    let sink = format!(
+        "CREATE SINK f AS SELECT auction, price FROM bid WITH (connector = 'file', path = '{}', format = 'csv')",
+        out.display()
+    );
+    assert_eq!(run(&mut session, &sink).await, "CREATE SINK");
+    let plan = run(&mut session, "EXPLAIN MATERIALIZED VIEW per").await;
+    assert!(plan.starts_with("Materialize:") && plan.ends_with("Guarantee: exactly once from bid"), "{plan}");
+    let plan = run(&mut session, "EXPLAIN SELECT * FROM bid WHERE price = 1").await;
+    assert!(plan.contains("TableScan: bid") && plan.contains("FilterExec"), "{plan}");
+    let refusal = run(&mut session, "CREATE MATERIALIZED VIEW r AS SELECT random() FROM bid").await;
+    assert!(refusal.starts_with("0A000 "), "{refusal}");
+    check(
+        &mut session,
+        &[
+            ("DECLARE c CURSOR FOR SUBSCRIBE TO top", "DECLARE CURSOR"),
+            ("CREATE VIEW v AS SELECT * FROM top", "CREATE VIEW"),
+            ("SET application_name = 'x'", "SET"),
+            ("SHOW application_name", "x"),
+            ("DROP MATERIALIZED VIEW nosuch", "42P01 materialized view \"nosuch\" does not exist"),
+            ("DROP VIEW top", "42809 \"top\" is not a view"),
+        ],
+    )
+    .await;
+    let fetched = run(&mut session, "FETCH 1 FROM c").await;
+    assert!(fetched.ends_with("|1|1|6"), "{fetched}");
+    assert_eq!(run(&mut session, "FETCH ALL FROM c WITH (timeout = '10ms')").await, "");
+    assert_eq!(run(&mut session, "CLOSE c").await, "CLOSE CURSOR");
+    database.shutdown().await;
+    drop((session, database));
+    let database = open(&directory.0).await;
+    let mut session = database.session(SessionStart::default());
+    check(
+        &mut session,
+        &[
+            ("SELECT * FROM v", "1|6"),
+            ("INSERT INTO bid VALUES (2, 9, '2024-01-01 00:00:50')", "INSERT 0 1"),
+            ("SELECT * FROM v", "2|9"),
+            ("SELECT * FROM per ORDER BY 1", "2024-01-01 00:00:00|2\n2024-01-01 00:00:30|1"),
+            ("INSERT INTO bid VALUES (2, 9, '2024-01-01 00:00:01')", "INSERT 0 1"),
+            ("SELECT late_rows FROM monsoon.watermarks", "1"),
+        ],
+    )
+    .await;
+    assert_eq!(session.take_notices().len(), 1);
+    database.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_can_be_deleted_and_come_again() {
+    let directory = Directory::new();
+    let database = open(&directory.0).await;
+    let mut session = database.session(SessionStart::default());
+    check(
+        &mut session,
+        &[
+            ("CREATE TABLE k (id BIGINT PRIMARY KEY, at TIMESTAMPTZ NOT NULL DEFAULT now())", "CREATE TABLE"),
+            ("CREATE MATERIALIZED VIEW n AS SELECT count(*) FROM k", "CREATE MATERIALIZED VIEW"),
+            ("INSERT INTO k VALUES (1), (2), (10), (11)", "INSERT 0 4"),
+            ("DELETE FROM k WHERE id > 5", "DELETE 2"),
+            ("INSERT INTO k VALUES (5)", "INSERT 0 1"),
+            ("INSERT INTO k VALUES (101), (102), (105)", "INSERT 0 3"),
+            ("UPDATE k SET at = now() WHERE id < 3", "UPDATE 2"),
+            ("UPDATE k SET id = id + 1", "UPDATE 6"),
+            ("SELECT id FROM k ORDER BY id", "2\n3\n6\n102\n103\n106"),
+            ("SELECT * FROM n", "6"),
+            ("VERIFY MATERIALIZED VIEW n", "ok|0|0"),
+        ],
+    )
+    .await;
+    database.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement"]
+async fn one_row_inserts_are_quick() {
+    let directory = Directory::new();
+    let database = open(&directory.0).await;
+    let mut session = database.session(SessionStart::default());
+    check(&mut session, &[("CREATE TABLE t (id BIGINT PRIMARY KEY, v INT)", "CREATE TABLE")]).await;
+    check(
+        &mut session,
+        &[("CREATE MATERIALIZED VIEW m AS SELECT v, count(*) FROM t GROUP BY v", "CREATE MATERIALIZED VIEW")],
+    )
+    .await;
+    for sql in [
+        "INSERT INTO t VALUES ({n}, 1)",
+        "SELECT v FROM t WHERE id = {n}",
+        "INSERT INTO t VALUES ({n} + 1, 1)",
+        "UPDATE t SET v = v + 1 WHERE id = {n}",
+    ] {
+        let mut times: Vec<u128> = Vec::new();
+        for n in 0..500 {
+            let begin = std::time::Instant::now();
+            run(&mut session, &sql.replace("{n}", &n.to_string())).await;
+            times.push(begin.elapsed().as_micros());
+        }
+        times.sort_unstable();
+        println!("{sql}: p50 {} us, p99 {} us", times[250], times[495]);
+    }
+    database.shutdown().await;
+}

@@ -21,9 +21,11 @@ pub(super) fn text_schema(columns: &[&str]) -> SchemaRef {
 
 /// Rows of text; each has one value per column.
 pub(super) fn text_rows(tag: &'static str, columns: &[&str], rows: &[Vec<Option<String>>]) -> Result<RowStream> {
-    let column = |n: usize| Arc::new(rows.iter().map(|row| row.get(n).cloned().flatten()).collect::<StringArray>()) as ArrayRef;
+    let column =
+        |n: usize| Arc::new(rows.iter().map(|row| row.get(n).cloned().flatten()).collect::<StringArray>()) as ArrayRef;
     let arrays = (0..columns.len()).map(column).collect();
-    let batch = RecordBatch::try_new(text_schema(columns), arrays).map_err(|error| SqlError::internal(error.to_string()))?;
+    let batch =
+        RecordBatch::try_new(text_schema(columns), arrays).map_err(|error| SqlError::internal(error.to_string()))?;
     Ok(batch_rows(tag, batch))
 }
 

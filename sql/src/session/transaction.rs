@@ -6,9 +6,9 @@ use std::sync::Arc;
 use monsoon_batch::{Change, Written};
 use parking_lot::Mutex;
 
+use super::Session;
 use super::lock::ContentLock;
 use super::text_rows::complete;
-use super::Session;
 use crate::database::engine_error;
 use crate::error::{Result, SqlError};
 use crate::response::Response;

@@ -4,8 +4,8 @@ use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{FieldRef, Schema};
 use datafusion::common::ScalarValue;
 use datafusion::sql::sqlparser::ast::{
-    AssignmentTarget, Delete, Expr, FromTable, Ident, ObjectName, Query, SelectItem, SetExpr, Statement as SqlStatement,
-    TableFactor, TableWithJoins, Update,
+    AssignmentTarget, Delete, Expr, FromTable, Ident, ObjectName, Query, SelectItem, SetExpr,
+    Statement as SqlStatement, TableFactor, TableWithJoins, Update,
 };
 use monsoon_batch::Change;
 use monsoon_circuit::WeightedBatch;
@@ -105,13 +105,19 @@ impl Session {
         let rows = found.iter().map(RecordBatch::num_rows).sum();
         let found = found.into_iter().filter(|batch| batch.num_rows() > 0);
         let batches = found.map(|batch| checked_batch(relation, batch.columns().to_vec(), batch.num_rows()));
-        let batches = batches.map(|batch| batch.map(|batch| WeightedBatch::constant(batch, -1))).collect::<Result<Vec<_>>>()?;
+        let batches =
+            batches.map(|batch| batch.map(|batch| WeightedBatch::constant(batch, -1))).collect::<Result<Vec<_>>>()?;
         self.write(Change { relation: relation.id, batches }).await?;
         Ok(rows)
     }
 
     /// The parameters of an UPDATE: a `$n` that is a whole new value has its column's type.
-    pub(super) async fn update_parameters(&mut self, statement: &Statement, update: &SqlStatement, oids: &[u32]) -> Result<Vec<FieldRef>> {
+    pub(super) async fn update_parameters(
+        &mut self,
+        statement: &Statement,
+        update: &SqlStatement,
+        oids: &[u32],
+    ) -> Result<Vec<FieldRef>> {
         let count = parameter_count(update);
         if count == 0 {
             return Ok(Vec::new());
@@ -123,7 +129,10 @@ impl Session {
                 wanted[index] = Some(Arc::new(modification.relation.schema.field(*place).clone()));
             }
         }
-        let rest = Modification { set: modification.set.iter().filter(|(_, expr)| placeholder(expr).is_none()).cloned().collect(), ..modification };
+        let rest = Modification {
+            set: modification.set.iter().filter(|(_, expr)| placeholder(expr).is_none()).cloned().collect(),
+            ..modification
+        };
         let plan = self.planner()?.plan(&rest.query()?, text(statement)).await?;
         let inferred = plan_parameters(&plan, count, oids).map_err(|error| text(statement).error(error))?;
         let field = |(index, inferred): (usize, FieldRef)| match wanted[index].take() {
@@ -134,7 +143,12 @@ impl Session {
     }
 
     /// The parameters of a DELETE.
-    pub(super) async fn delete_parameters(&mut self, statement: &Statement, delete: &Delete, oids: &[u32]) -> Result<Vec<FieldRef>> {
+    pub(super) async fn delete_parameters(
+        &mut self,
+        statement: &Statement,
+        delete: &Delete,
+        oids: &[u32],
+    ) -> Result<Vec<FieldRef>> {
         let count = parameter_count(delete);
         if count == 0 {
             return Ok(Vec::new());
@@ -154,7 +168,8 @@ impl Session {
         let mut set: Vec<(usize, Expr)> = Vec::with_capacity(assignments.len());
         for assignment in assignments {
             let AssignmentTarget::ColumnName(name) = &assignment.target else {
-                return Err(SqlError::unsupported("UPDATE ... SET (a, b) = ... is not supported").with_hint("SET a = ..., b = ..."));
+                return Err(SqlError::unsupported("UPDATE ... SET (a, b) = ... is not supported")
+                    .with_hint("SET a = ..., b = ..."));
             };
             let Some(ident) = name.0.last().and_then(|part| part.as_ident()) else {
                 return Err(SqlError::syntax("a column name was expected after SET"));
@@ -198,7 +213,8 @@ fn modification_query(table: TableWithJoins, selection: Option<Expr>, values: &[
     select.from = vec![table];
     select.selection = selection;
     let alias = |n: usize| Ident::with_quote('"', format!("monsoon_set_{n}"));
-    let items = values.iter().enumerate().map(|(n, value)| SelectItem::ExprWithAlias { expr: value.clone(), alias: alias(n) });
+    let items =
+        values.iter().enumerate().map(|(n, value)| SelectItem::ExprWithAlias { expr: value.clone(), alias: alias(n) });
     select.projection.extend(items);
     Ok(query)
 }
@@ -232,7 +248,12 @@ fn refuse(is_there: bool, what: &str) -> Result<()> {
 }
 
 /// The rows as they were, and as they are to be.
-fn before_and_after(relation: &Relation, places: &[usize], schema: &Schema, found: &RecordBatch) -> Result<(RecordBatch, RecordBatch)> {
+fn before_and_after(
+    relation: &Relation,
+    places: &[usize],
+    schema: &Schema,
+    found: &RecordBatch,
+) -> Result<(RecordBatch, RecordBatch)> {
     let width = relation.schema.fields().len();
     let before: Vec<ArrayRef> = found.columns()[..width].to_vec();
     let mut after = before.clone();

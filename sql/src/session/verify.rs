@@ -63,7 +63,9 @@ impl Session {
     fn drops_late_rows(&self, relation: &Relation) -> bool {
         let snapshot = self.snapshot();
         let inputs = relation.depends_on.iter().filter_map(|id| snapshot.by_id(*id));
-        inputs.into_iter().any(|input| input.is_source() && input.watermark.is_some() && self.database.engine.stats(input.id).late > 0)
+        inputs.into_iter().any(|input| {
+            input.is_source() && input.watermark.is_some() && self.database.engine.stats(input.id).late > 0
+        })
     }
 
     /// Per row: how often the query has it minus how often the view has it. Both sides are one query, so one txid.
@@ -78,9 +80,10 @@ impl Session {
         let held = planner.plan(parse_query(&held_sql)?.as_ref(), text).await?;
         let side = |plan, value: i64| {
             let columns = datafusion::logical_expr::LogicalPlan::schema(&plan).columns();
-            let columns = columns.into_iter().enumerate().map(|(n, column)| {
-                datafusion::logical_expr::Expr::Column(column).alias(format!("c{n}"))
-            });
+            let columns = columns
+                .into_iter()
+                .enumerate()
+                .map(|(n, column)| datafusion::logical_expr::Expr::Column(column).alias(format!("c{n}")));
             let mark = datafusion::logical_expr::lit(value).alias(SIDE);
             LogicalPlanBuilder::from(plan).project(columns.chain([mark]).collect::<Vec<_>>())?.build()
         };
@@ -100,7 +103,8 @@ fn count_rows(schema: &Schema, batches: &[RecordBatch]) -> Result<HashMap<OwnedR
     let converter = RowConverter::new(fields).map_err(failed)?;
     let mut counts: HashMap<OwnedRow, i64> = HashMap::new();
     for batch in batches {
-        let (marks, columns) = batch.columns().split_last().ok_or_else(|| SqlError::internal("rows without columns"))?;
+        let (marks, columns) =
+            batch.columns().split_last().ok_or_else(|| SqlError::internal("rows without columns"))?;
         let columns = columns.iter().zip(schema.fields()).map(|(column, field)| cast(column, field.data_type()));
         let columns = columns.collect::<std::result::Result<Vec<_>, _>>().map_err(failed)?;
         let rows = converter.convert_columns(&columns).map_err(failed)?;

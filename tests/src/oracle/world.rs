@@ -88,11 +88,6 @@ impl World {
         World { bases: forms.into_iter().enumerate().map(base).collect() }
     }
 
-    /// The relation of this name.
-    pub fn base(&self, name: &str) -> Option<&Base> {
-        self.bases.iter().find(|base| base.name == name)
-    }
-
     /// The next batch, already applied.
     pub fn write(&mut self, random: &mut Random, rows_max: usize) -> Result<Batch> {
         let mut batch = Batch { changes: Vec::new(), text: String::new(), late: 0 };
@@ -169,10 +164,7 @@ impl Base {
     fn write(&mut self, random: &mut Random, rows: usize, batch: &mut Batch) -> Result<Change> {
         let mut written: Vec<(Row, i64)> = Vec::new();
         while written.len() < rows {
-            for (row, weight) in self.next_change(random) {
-                batch.late += u64::from(!self.apply(&row, weight));
-                written.push((row, weight));
-            }
+            written.extend(self.next_change(random));
         }
         for (row, weight) in &written {
             let values: Vec<String> = row.iter().map(ToString::to_string).collect();
@@ -180,8 +172,20 @@ impl Base {
         }
         let cut = if random.one_in(3) { random.below(written.len() + 1) } else { written.len() };
         let pieces = [&written[..cut], &written[cut..]];
+        for piece in pieces {
+            batch.late += self.apply_all(piece);
+        }
         let pieces = pieces.into_iter().map(|piece| self.piece(piece, random)).collect::<Result<_>>()?;
         Ok(Change { relation: self.id, batches: pieces })
+    }
+
+    /// Applies a piece, in a keyed table deletions first; answers how many rows were late.
+    fn apply_all(&mut self, piece: &[(Row, i64)]) -> u64 {
+        let mut piece: Vec<&(Row, i64)> = piece.iter().collect();
+        if matches!(self.form, Form::Keyed(_)) {
+            piece.sort_by_key(|(_, weight)| *weight);
+        }
+        piece.into_iter().filter(|(row, weight)| !self.apply(row, *weight)).count() as u64
     }
 
     fn piece(&self, rows: &[(Row, i64)], random: &mut Random) -> Result<WeightedBatch> {

@@ -110,9 +110,9 @@ impl GroupedSet {
         Ok(self.index.columns(entries)?.split_off(1))
     }
 
-    /// The entry's arrow-row bytes: the group's, then its values'.
-    pub fn bytes(&self, entry: u32) -> &[u8] {
-        self.index.bytes(entry).unwrap_or_default()
+    /// Some order of two entries of a group that depends on nothing but their values.
+    pub fn compare(&self, a: u32, b: u32) -> std::cmp::Ordering {
+        self.index.compare(a, b)
     }
 
     /// Takes every listed value of a group away.

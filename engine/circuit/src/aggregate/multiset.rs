@@ -31,7 +31,7 @@ impl MultisetColumn {
         let mut accumulator = self.function.create_accumulator()?;
         // The order of rows is a function of the content, so that a restart or another task count gives the same value.
         let mut entries: Vec<u32> = self.set.members(group).iter().copied().filter(|&entry| self.set.count(entry, 0) > 0).collect();
-        entries.sort_by(|&a, &b| self.set.bytes(a).cmp(self.set.bytes(b)));
+        entries.sort_by(|&a, &b| self.set.compare(a, b));
         if entries.is_empty() {
             return Ok(accumulator.evaluate()?);
         }

@@ -140,7 +140,11 @@ impl JoinOperator {
         let ids = std::mem::take(&mut self.ids);
         let arrival = Arrival { side, batch: &batch, ids: &ids, valid: nulls.as_ref() };
         let mut row_matches = self.counts_by_key(&arrival);
-        if self.per_row || self.output.shape.pairs {
+        #[cfg(feature = "broken-operator")]
+        let skipped = side == RIGHT && crate::broken::joins_are_broken();
+        #[cfg(not(feature = "broken-operator"))]
+        let skipped = false;
+        if (self.per_row || self.output.shape.pairs) && !skipped {
             self.match_pairs(&arrival, &mut row_matches, errors, out)?;
         }
         if self.output.shape.alone[side] != Alone::Nothing {

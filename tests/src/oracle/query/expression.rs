@@ -131,14 +131,19 @@ impl Generator<'_> {
         }
     }
 
-    /// A condition that is neither always true nor always false, as far as one can tell.
+    /// A condition that is neither always true nor always false, as far as one can tell; in parentheses, since
+    /// `IS DISTINCT FROM` takes what follows it for its right side.
     pub(super) fn condition(&mut self, scope: &[Named], depth: usize) -> String {
+        format!("({})", self.bare_condition(scope, depth))
+    }
+
+    fn bare_condition(&mut self, scope: &[Named], depth: usize) -> String {
         if depth > 0 && self.random.one_in(3) {
             let (left, right) = (self.condition(scope, depth - 1), self.condition(scope, depth - 1));
             return match self.random.below(5) {
-                0 => format!("NOT ({left})"),
-                1 | 2 => format!("({left} AND {right})"),
-                _ => format!("({left} OR {right})"),
+                0 => format!("NOT {left}"),
+                1 | 2 => format!("{left} AND {right}"),
+                _ => format!("{left} OR {right}"),
             };
         }
         let column = self.column(scope);

@@ -68,7 +68,7 @@ impl Generator<'_> {
             }
         }
         if self.random.one_in(12) {
-            chosen[0] = chosen[0].replace(" = ", " IS NOT DISTINCT FROM ");
+            chosen[0] = format!("({})", chosen[0].replace(" = ", " IS NOT DISTINCT FROM "));
         }
         chosen
     }
