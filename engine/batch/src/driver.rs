@@ -141,6 +141,8 @@ impl Driver {
             Request::Restore { relation, reply } => drop(reply.send(self.restore(*relation))),
             Request::Start { reply } => {
                 self.started = true;
+                // A crash may have come between a batch and the windows it ended.
+                self.close_due |= !self.windowed.is_empty();
                 let outcome = self.start_sources().and_then(|()| self.clear_orphans());
                 drop(reply.send(outcome));
             }
@@ -433,7 +435,8 @@ impl Driver {
             _ => return self.backfill_round(view, input, None),
         };
         self.wait_for_commits();
-        let mut sum = Output::default();
+        // A step without rows: what a query answers to nothing (a count of 0) is there even if the stream is empty.
+        let mut sum = self.backfill_round(view, input, None)?;
         reader.for_each(&mut |rows| {
             let output = self.backfill_round(view, input, Some(rows))?;
             sum.absorb(output);

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Int64Array, RecordBatch, UInt32Array};
-use arrow::compute::{take, take_record_batch};
-use arrow::datatypes::Int64Type;
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, UInt32Array};
+use arrow::compute::take;
+use arrow::datatypes::{DataType, Float32Type, Float64Type, Int64Type};
 use datafusion::common::hash_utils::{QualityRandomState, create_hashes};
 use datafusion::physical_expr::PhysicalExpr;
 
 use crate::expression::evaluate_all;
+use crate::row_store::batch_of;
 use crate::{Delta, Result, RowError, WeightedBatch};
 
 /// Number of key groups: fixed, so that state can move between any numbers of tasks.
@@ -56,10 +57,19 @@ pub fn owners(
     if key.is_empty() || tasks == 1 {
         return Ok(vec![0; rows.num_rows()]);
     }
-    let columns = evaluate_all(key, rows, errors)?;
+    let columns: Vec<ArrayRef> = evaluate_all(key, rows, errors)?.into_iter().map(with_one_zero).collect();
     let mut hashes = vec![0; rows.num_rows()];
     create_hashes(&columns, &random_state(), &mut hashes)?;
     Ok(hashes.into_iter().map(|hash| ((hash % KEY_GROUPS) * tasks as u64 / KEY_GROUPS) as u32).collect())
+}
+
+/// Doubles with +0 for -0: they are equal, so they must be one key.
+pub(crate) fn with_one_zero(column: ArrayRef) -> ArrayRef {
+    match column.data_type() {
+        DataType::Float64 => Arc::new(column.as_primitive::<Float64Type>().unary::<_, Float64Type>(|value| value + 0.0)),
+        DataType::Float32 => Arc::new(column.as_primitive::<Float32Type>().unary::<_, Float32Type>(|value| value + 0.0)),
+        _ => column,
+    }
 }
 
 fn random_state() -> QualityRandomState {
@@ -101,7 +111,7 @@ pub(crate) fn partition_noting(
 /// The rows at these places, with their weights.
 pub(crate) fn rows_at(batch: &WeightedBatch, places: Vec<u32>) -> Result<WeightedBatch> {
     let places = UInt32Array::from(places);
-    let rows = take_record_batch(&batch.rows, &places)?;
+    let rows = taken(&batch.rows, &places)?;
     let weights: Option<Int64Array> = match &batch.weights {
         None => None,
         Some(weights) => {
@@ -122,5 +132,11 @@ pub fn owned_rows(key: &[Arc<dyn PhysicalExpr>], rows: RecordBatch, place: TaskP
     if mine.len() == rows.num_rows() {
         return Ok(rows);
     }
-    Ok(take_record_batch(&rows, &UInt32Array::from(mine))?)
+    taken(&rows, &UInt32Array::from(mine))
+}
+
+/// The rows at these places; rows without columns are only counted.
+fn taken(rows: &RecordBatch, places: &UInt32Array) -> Result<RecordBatch> {
+    let columns = rows.columns().iter().map(|column| take(column, places, None));
+    batch_of(&rows.schema(), columns.collect::<std::result::Result<_, _>>()?, places.len())
 }

@@ -1,9 +1,9 @@
 //! `union`: the sum of several relations (UNION ALL).
 
-use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
 use crate::operator::{Operate, Step};
+use crate::row_store::batch_of;
 use crate::{Delta, Result, WeightedBatch};
 
 /// Adds relations up.
@@ -16,7 +16,7 @@ impl Operate for UnionOperator {
         let mut delta = Delta::empty();
         for batch in inputs.into_iter().flat_map(|input| input.batches) {
             // Inputs may name their columns differently; the union's names are the first's.
-            let rows = RecordBatch::try_new(self.output.clone(), batch.rows.columns().to_vec())?;
+            let rows = batch_of(&self.output, batch.rows.columns().to_vec(), batch.len())?;
             delta.push(WeightedBatch { rows, weights: batch.weights });
         }
         Ok(delta)

@@ -23,6 +23,6 @@ pub use error::{Error, Result};
 pub use file::{FileSink, FileSource, infer_schema};
 pub use format::{CsvStyle, DecodedRows, Encoder, Format, RejectedRecord, Split, TextDecoder, TextSplitter};
 pub use options::Options;
-pub use registry::{SINKS, SOURCES, is_bounded, open_sink, open_source, source_schema};
+pub use registry::{SINKS, SOURCES, is_bounded, open_sink, open_source, settled_options, source_schema};
 pub use sink::{Change, Guarantee, Sink};
 pub use source::{BadRecord, Position, Read, Source};

@@ -25,6 +25,17 @@ pub fn open_source(options: &Options, schema: SchemaRef) -> Result<Box<dyn Sourc
     })
 }
 
+/// Options whose default depends on when a source is first opened, with their value now. Whoever creates a source keeps
+/// them, so that opening it again, for a replay, yields the same rows.
+pub fn settled_options(options: &Options) -> Result<Vec<(String, String)>> {
+    if options.get("connector") != Some("nexmark") || options.get("start").is_some() {
+        return Ok(Vec::new());
+    }
+    let start_us = NexmarkConfig::from_options(options, &SystemClock)?.start_us;
+    let start = chrono::DateTime::from_timestamp_micros(start_us).unwrap_or_default();
+    Ok(vec![("start".to_owned(), start.format("%Y-%m-%d %H:%M:%S%.6f").to_string())])
+}
+
 /// The columns of a source that declares none, where the connector knows them.
 pub fn source_schema(options: &Options) -> Result<Option<SchemaRef>> {
     Ok(match connector(options, &SOURCES, "source")? {

@@ -6,7 +6,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::sql::sqlparser::ast::{Ident, ObjectName};
 use monsoon_batch::{Change, RelationKind};
 use monsoon_circuit::WeightedBatch;
-use monsoon_connectors::{open_source, source_schema};
+use monsoon_connectors::{open_source, settled_options, source_schema};
 
 use super::Session;
 use super::assign::{assign, checked_batch};
@@ -64,6 +64,8 @@ impl Session {
         relation.defaults = self.defaults(statement, &create.columns, &relation)?;
         relation.watermark = watermark(statement, create.watermark.as_ref(), &relation)?;
         if relation.is_source() {
+            let settled = settled_options(&relation.connector_options());
+            relation.options.extend(settled.map_err(|error| option_error(statement, &create.options, error))?);
             // Wrong options are told now, not when it is read.
             open_source(&relation.connector_options(), Arc::clone(&relation.schema))
                 .map_err(|error| option_error(statement, &create.options, error))?;

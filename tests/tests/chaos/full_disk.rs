@@ -1,4 +1,4 @@
-//! A full disk: writes wait or are refused, reads go on, and when there is room again everything goes on by itself.
+//! A full disk: writes wait or are refused, nothing is answered wrongly, and when there is room again all goes on by itself.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -16,6 +16,8 @@ const DISK_MB: usize = 320;
 const BALLAST_MB: usize = 120;
 /// A write that takes longer than this is taken to be waiting for room.
 const STALL: Duration = Duration::from_secs(5);
+/// How long a read gets to answer while a write waits.
+const READ: Duration = Duration::from_secs(3);
 const ROWS: i64 = 500;
 
 /// A small file system of its own.
@@ -75,11 +77,21 @@ async fn fill_and_free(disk: &Path, log: &Path) -> Result<()> {
                 break format!("refused: {error}");
             }
             Err(_) => {
-                has_all(&reader, &acknowledged, batch).await.context("while a write waits")?;
+                within(reader.query("SELECT 1", &[])).await.context("while a write waits")?;
+                let before = acknowledged.clone();
+                // A read is of the batch under way, and may wait for it; it must not answer wrongly.
+                let mut read = Box::pin(has_all(&reader, &before, batch));
+                let answered = tokio::time::timeout(READ, &mut read).await;
                 fs::remove_file(&ballast)?;
                 tokio::time::timeout(PATIENCE, write).await.context("there is room, and the write still waits")??;
+                let reads = if answered.is_ok() { "went on" } else { "waited too" };
+                match answered {
+                    Ok(outcome) => outcome,
+                    Err(_) => read.await,
+                }
+                .context("while a write waits")?;
                 acknowledged.push(batch);
-                break "waiting".to_owned();
+                break format!("waiting; reads {reads}");
             }
         }
     };

@@ -43,7 +43,8 @@ pub(crate) struct Situation {
 impl Call {
     pub fn new(call: &AggregateCall, input: &SchemaRef, situation: Situation) -> Result<Call> {
         let function = &call.function;
-        let arguments = value_arguments(&function.expressions());
+        // A constant counts as often as there are rows, but only once among distinct values.
+        let arguments = if function.is_distinct() { function.expressions() } else { value_arguments(&function.expressions()) };
         let types = arguments.iter().map(|argument| argument.data_type(input)).collect::<datafusion::error::Result<Vec<_>>>()?;
         let plain = function.order_bys().is_empty();
         let native = if plain { native_column(call, &types, situation)? } else { None };
