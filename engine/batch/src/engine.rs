@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use arrow::array::{RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
@@ -9,6 +10,7 @@ use crossbeam_channel::{Sender, bounded, unbounded};
 use futures::StreamExt;
 use monsoon_circuit::{RelationId, WeightedBatch};
 use monsoon_state::{StateStore, TxId, Write};
+use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 
 use crate::api::{
@@ -52,6 +54,8 @@ pub struct Engine {
     committed: watch::Receiver<TxId>,
     shared: Arc<Shared>,
     store: Arc<dyn StateStore>,
+    /// Waited for by [`Engine::stop`]: after it nothing touches the store.
+    threads: Arc<Mutex<Vec<JoinHandle<()>>>>,
 }
 
 impl Engine {
@@ -63,20 +67,22 @@ impl Engine {
         let (requests, received) = unbounded();
         let (jobs, waiting) = bounded(COMMITS_WAITING_MAX);
         let (announce, committed) = watch::channel(store.last_txid());
+        let (folder, fold_thread) = Folder::start(store.clone(), shared.merge_kinds.clone()).map_err(Error::bug)?;
+        let mut threads = vec![fold_thread];
         let committer = Committer {
             store: store.clone(),
             committed: announce,
             subscribers: shared.subscribers.clone(),
             sinks: shared.sinks.clone(),
-            folder: Folder::start(store.clone(), shared.merge_kinds.clone()).map_err(Error::bug)?,
+            folder,
             shared: shared.clone(),
         };
-        spawn("monsoon-commit".into(), move || committer.run(&waiting))?;
+        threads.push(spawn("monsoon-commit".into(), move || committer.run(&waiting))?);
         let driver = Driver {
             config,
             store: store.clone(),
             shared: shared.clone(),
-            tasks: start_tasks(config.tasks)?,
+            tasks: start_tasks(config.tasks, &mut threads)?,
             jobs,
             requests: received,
             to_self: requests.clone(),
@@ -92,8 +98,8 @@ impl Engine {
             failed: None,
             turn: 0,
         };
-        spawn("monsoon-driver".into(), move || driver.run())?;
-        Ok(Engine { requests, committed, shared, store })
+        threads.push(spawn("monsoon-driver".into(), move || driver.run())?);
+        Ok(Engine { requests, committed, shared, store, threads: Arc::new(Mutex::new(threads)) })
     }
 
     async fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T> {
@@ -217,24 +223,29 @@ impl Engine {
         &self.store
     }
 
-    /// Stops sources and the driver, and waits for the last commit.
+    /// Stops sources and the driver, and waits for the last commit and for every thread that uses the store.
     pub async fn stop(&self) -> Result<()> {
-        self.ask(|reply| Request::Stop { reply }).await
+        let outcome = self.ask(|reply| Request::Stop { reply }).await;
+        let threads = std::mem::take(&mut *self.threads.lock());
+        let joined = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join())));
+        // A thread that panicked has said so on stderr; there is nothing left to stop of it.
+        let _ = joined.await;
+        outcome
     }
 }
 
-fn start_tasks(tasks: usize) -> Result<Vec<TaskHandle>> {
-    let start = |(task, peers): (usize, Peers)| {
+fn start_tasks(tasks: usize, threads: &mut Vec<JoinHandle<()>>) -> Result<Vec<TaskHandle>> {
+    let mut start = |(task, peers): (usize, Peers)| {
         let (commands, to_task) = unbounded();
         let (from_task, outputs) = unbounded();
-        spawn(format!("monsoon-task-{task}"), move || Task::new(peers).run(&to_task, &from_task))?;
+        threads.push(spawn(format!("monsoon-task-{task}"), move || Task::new(peers).run(&to_task, &from_task))?);
         Ok(TaskHandle { commands, outputs })
     };
-    Peers::all(tasks).into_iter().enumerate().map(start).collect()
+    Peers::all(tasks).into_iter().enumerate().map(&mut start).collect()
 }
 
-fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> Result<()> {
-    std::thread::Builder::new().name(name).spawn(work).map(drop).map_err(Error::bug)
+fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name).spawn(work).map_err(Error::bug)
 }
 
 /// Rows as often as they are there.

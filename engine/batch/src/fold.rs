@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use monsoon_circuit::RelationId;
@@ -25,10 +26,11 @@ pub(crate) struct Folder {
 
 impl Folder {
     /// Starts the thread that folds; it ends when the folder is dropped.
-    pub fn start(store: Arc<dyn StateStore>, kinds: MergeKinds) -> std::io::Result<Folder> {
+    pub fn start(store: Arc<dyn StateStore>, kinds: MergeKinds) -> std::io::Result<(Folder, JoinHandle<()>)> {
         let (due, tables) = unbounded();
-        std::thread::Builder::new().name("monsoon-fold".into()).spawn(move || fold_all(&tables, store.as_ref(), &kinds))?;
-        Ok(Folder { appended: HashMap::new(), due })
+        let fold = move || fold_all(&tables, store.as_ref(), &kinds);
+        let thread = std::thread::Builder::new().name("monsoon-fold".into()).spawn(fold)?;
+        Ok((Folder { appended: HashMap::new(), due }, thread))
     }
 
     /// Counts the chunks of a commit.
