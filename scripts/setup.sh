@@ -14,7 +14,8 @@ need curl curl
 need pkg-config pkg-config
 need psql postgresql-client
 need python3 python3
-ls /usr/lib/llvm-*/lib/libclang*.so* >/dev/null 2>&1 || missing+=(libclang-dev)
+# libclang-cpp.so, which other packages bring, is not the library that RocksDB's bindings are generated with.
+compgen -G '/usr/lib/llvm-*/lib/libclang[.-][0-9s]*' >/dev/null || missing+=(libclang-dev)
 python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing+=(python3-venv)
 
 if [ ${#missing[@]} -gt 0 ]; then
