@@ -83,7 +83,7 @@ async fn serve_until_stopped(settings: &Settings, with_demo: bool) -> Result<(),
     if !address.ip().is_loopback() {
         tracing::warn!(%address, "serving without password and without encryption on an address others can reach");
     }
-    server::run(settings, listener, database, shutdown).await;
+    server::run(settings, listener, database, shutdown).await?;
     tracing::info!("stopped");
     Ok(())
 }

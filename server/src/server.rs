@@ -31,16 +31,27 @@ pub async fn open(settings: &Settings) -> Result<Arc<Database>, StartError> {
     Database::open(config).await.map_err(|error| StartError::from_open(&error))
 }
 
-/// Serves a database until `shutdown` is true, then closes it.
+/// Serves a database until `shutdown` is true or its engine fails, then closes it.
 pub async fn run(
     settings: &Settings,
     listener: TcpListener,
     database: Arc<Database>,
-    shutdown: watch::Receiver<bool>,
-) {
+    mut shutdown: watch::Receiver<bool>,
+) -> Result<(), StartError> {
     let engine = Arc::new(Engine::new(database.clone(), settings.statement_timeout.duration()));
-    postgres::run(listener, engine, limits(settings), shutdown).await;
+    let (stop, stopped) = watch::channel(false);
+    let watched = database.clone();
+    let end = tokio::spawn(async move {
+        let end = tokio::select! {
+            _ = shutdown.wait_for(|shutdown| *shutdown) => Ok(()),
+            reason = watched.failed() => Err(StartError::EngineFailed(reason)),
+        };
+        stop.send_replace(true);
+        end
+    });
+    postgres::run(listener, engine, limits(settings), stopped).await;
     database.shutdown().await;
+    end.await.unwrap_or(Ok(()))
 }
 
 /// The front door's bounds.

@@ -1,4 +1,4 @@
-//! `StartError`: why a server did not start, or a check could not be made. One line for people, one exit code for scripts.
+//! `StartError`: why a server did not start or did not go on, or a check could not be made. One line for people, one exit code for scripts.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -29,6 +29,9 @@ pub enum StartError {
     /// The data directory is damaged (exit code 6).
     #[error("{0}; keep it as it is, and run `monsoon check` on it")]
     Damaged(String),
+    /// The engine stopped while the server ran (exit code 7).
+    #[error("{0}; nothing acknowledged is lost: start the server again")]
+    EngineFailed(String),
     /// Anything else (exit code 1).
     #[error("{0}")]
     Other(String),
@@ -68,6 +71,7 @@ impl StartError {
             StartError::Locked(_) => 4,
             StartError::NewerFormat(_) => 5,
             StartError::Damaged(_) => 6,
+            StartError::EngineFailed(_) => 7,
         })
     }
 }

@@ -20,6 +20,7 @@ pub mod response;
 pub mod session;
 pub mod sql_text;
 pub mod statement;
+mod table_factor;
 pub mod window_function;
 
 pub use database::{Database, DatabaseConfig, OpenError};

@@ -62,6 +62,7 @@ impl Committer {
             if let Err(error) = &outcome {
                 tracing::error!("commit failed, nothing more is written: {error}");
                 failed.get_or_insert_with(|| error.clone());
+                self.shared.note_failure(error);
             }
             self.announce(job, outcome);
         }

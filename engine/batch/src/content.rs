@@ -4,7 +4,7 @@ use arrow::array::{ArrayRef, UInt32Array};
 use arrow::compute::take_record_batch;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::ScalarValue;
-use monsoon_circuit::{Delta, KeyIndex, NO_ID, RowStore, WeightedBatch};
+use monsoon_circuit::{Delta, KeyIndex, NO_ID, RowStore, WeightedBatch, last_rows};
 
 use crate::{Error, Result};
 
@@ -81,9 +81,7 @@ impl Content {
         let index = self.index.as_mut().ok_or_else(|| Error::bug("upsert into a table without a key"))?;
         let mut keys = Vec::new();
         index.intern(&columns, batch.len(), &mut keys)?;
-        let mut last = vec![NO_ID; index.capacity()];
-        keys.iter().enumerate().for_each(|(row, &key)| last[key as usize] = row as u32);
-        let winners: Vec<u32> = (0..batch.len() as u32).filter(|&row| last[keys[row as usize] as usize] == row).collect();
+        let winners = last_rows(&keys, index.capacity());
         let old: Vec<u32> =
             winners.iter().flat_map(|&row| self.store.positions(keys[row as usize])).collect();
         let mut delta = Delta::empty();

@@ -315,6 +315,7 @@ impl Driver {
     pub fn fail(&mut self, error: Error) {
         tracing::error!("engine stops writing: {error}");
         let error = if matches!(error, Error::Stopped(_)) { error } else { Error::Stopped(error.to_string()) };
+        self.shared.note_failure(&error);
         self.failed.get_or_insert(error);
     }
 
@@ -502,9 +503,15 @@ const BACKFILL_COMMIT_BYTES: usize = 32 << 20;
 /// The memory of all state is added up once in so many batches.
 const MEMORY_CHECK_BATCHES: u64 = 64;
 
+/// The one to tell: what stopped a task rather than what that did to its peers.
 fn worse(old: Option<Error>, new: Error) -> Error {
+    let rank = |error: &Error| match error {
+        Error::Stopped(_) => 2,
+        Error::PeerStopped => 1,
+        _ => 0,
+    };
     match old {
-        Some(old @ Error::Stopped(_)) => old,
+        Some(old) if rank(&old) >= rank(&new) => old,
         _ => new,
     }
 }

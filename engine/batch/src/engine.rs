@@ -218,6 +218,13 @@ impl Engine {
         self.ask(|reply| Request::Flush { reply }).await
     }
 
+    /// Returns the reason when the engine has stopped writing because of an error; what is committed is safe.
+    pub async fn failed(&self) -> Error {
+        let mut failure = self.shared.failure();
+        let failed = failure.wait_for(Option::is_some).await.ok().and_then(|failure| failure.clone());
+        failed.unwrap_or_else(|| Error::Stopped("the engine has been stopped".into()))
+    }
+
     /// The store below.
     pub fn store(&self) -> &Arc<dyn StateStore> {
         &self.store

@@ -27,6 +27,9 @@ pub enum Error {
         /// The bound.
         rows_max: usize,
     },
+    /// A task can't go on because another one has stopped, which says why.
+    #[error("another task has stopped")]
+    PeerStopped,
     /// The engine has stopped: nothing more is written; the server should end.
     #[error("engine has stopped: {0}")]
     Stopped(String),
@@ -48,6 +51,7 @@ impl From<monsoon_circuit::Error> for Error {
     fn from(error: monsoon_circuit::Error) -> Error {
         match error {
             monsoon_circuit::Error::Unsupported(reason) => Error::Unsupported(reason),
+            monsoon_circuit::Error::PeerStopped => Error::PeerStopped,
             other => Error::Stopped(other.to_string()),
         }
     }

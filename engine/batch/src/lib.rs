@@ -23,6 +23,8 @@ mod sink_writer;
 mod source_reader;
 mod subscriber;
 mod task;
+#[cfg(test)]
+mod tests;
 
 pub use api::{
     Change, Committed, ErrorRow, ReadRequest, RelationStats, Rows, Snapshot, SubscribeOptions, Subscription, Written,

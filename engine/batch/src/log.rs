@@ -67,6 +67,7 @@ fn replay(open: &OpenSource, rows: u64, take: &mut dyn FnMut(RecordBatch) -> Res
     }
     let rejected = |error: monsoon_connectors::Error| Error::Rejected(format!("source can't be read again: {error}"));
     let mut source = open().map_err(rejected)?;
+    source.replay();
     let mut left = rows;
     while left > 0 {
         match source.read(REPLAY_ROWS.min(usize::try_from(left).unwrap_or(usize::MAX))).map_err(rejected)? {

@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, UIn
 use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::{DataType, Int64Type};
 use bytes::Bytes;
-use monsoon_circuit::{ChunkKind, KeyIndex, WeightedBatch};
+use monsoon_circuit::{ChunkKind, KeyIndex, WeightedBatch, last_rows};
 use monsoon_state::Chunk;
 
 use crate::chunk::{decode, decode_state, encode, encode_state};
@@ -96,14 +96,12 @@ fn merge_latest(rows: &RecordBatch, keys: usize, oldest: bool) -> Result<Option<
     let mut index = KeyIndex::new(&types)?;
     let mut ids = Vec::new();
     index.intern(&key, rows.num_rows(), &mut ids)?;
-    let mut last = vec![0_u32; index.capacity()];
-    ids.iter().enumerate().for_each(|(row, &id)| last[id as usize] = row as u32);
+    let mut last = last_rows(&ids, index.capacity());
     let live: &BooleanArray = rows.column(rows.num_columns() - 1).as_boolean();
     last.retain(|&row| !oldest || live.value(row as usize));
     if last.is_empty() {
         return Ok(None);
     }
-    last.sort_unstable();
     let rows = take_record_batch(rows, &UInt32Array::from(last)).map_err(Error::bug)?;
     Ok(Some(encode_state(&rows)?))
 }

@@ -33,13 +33,12 @@ impl Exchange for Peers {
     }
 
     fn exchange(&mut self, parts: Vec<Delta>) -> Result<Delta> {
-        let gone = || Error::Bug { operator: "exchange".into(), reason: "another task has stopped".into() };
         for (to, part) in parts.into_iter().enumerate() {
-            self.send[to].send(part).map_err(|_| gone())?;
+            self.send[to].send(part).map_err(|_| Error::PeerStopped)?;
         }
         let mut all = Delta::empty();
         for from in &self.receive {
-            all.extend(from.recv().map_err(|_| gone())?);
+            all.extend(from.recv().map_err(|_| Error::PeerStopped)?);
         }
         Ok(all)
     }

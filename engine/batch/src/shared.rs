@@ -7,7 +7,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use monsoon_circuit::{RelationId, RowError};
 use monsoon_connectors::{BadRecord, Position};
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
+use crate::Error;
 use crate::api::{ErrorRow, RelationStats};
 use crate::driver::EventTime;
 use crate::fold::MergeKinds;
@@ -30,12 +32,28 @@ pub(crate) struct Shared {
     errors: Mutex<VecDeque<ErrorRow>>,
     latencies_us: Mutex<VecDeque<u64>>,
     bytes_written: std::sync::atomic::AtomicU64,
+    /// Why nothing more is written; nothing while all is well.
+    failure: watch::Sender<Option<Error>>,
 }
 
 /// Batch latencies kept; older ones go.
 const LATENCIES_MAX: usize = 65_536;
 
 impl Shared {
+    /// Nothing more is written; the first reason stays.
+    pub fn note_failure(&self, error: &Error) {
+        self.failure.send_if_modified(|failure| {
+            let is_first = failure.is_none();
+            failure.get_or_insert_with(|| error.clone());
+            is_first
+        });
+    }
+
+    /// Becomes the reason when the engine stops writing.
+    pub fn failure(&self) -> watch::Receiver<Option<Error>> {
+        self.failure.subscribe()
+    }
+
     /// Where a relation's source or sink leaves its last error.
     pub fn connector_error(&self, relation: RelationId) -> Arc<Mutex<Option<String>>> {
         self.connector_errors.lock().entry(relation).or_default().clone()

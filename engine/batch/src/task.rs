@@ -11,7 +11,7 @@ use arrow::datatypes::{DataType, Int64Type, TimeUnit};
 use crossbeam_channel::{Receiver, Sender};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
-use monsoon_circuit::{Circuit, Delta, Exchange, RelationId, SingleTask, StepOutput, WeightedBatch};
+use monsoon_circuit::{Circuit, Delta, Exchange, RelationId, SingleTask, StepOutput, WeightedBatch, evaluate};
 
 use crate::chunk::{encode, encode_state};
 use crate::command::{Backfill, Command, LoadedRows, Output, Step, TaskKind, TaskSpec, table_id};
@@ -42,7 +42,7 @@ impl Task {
     pub fn run(mut self, commands: &Receiver<Command>, outputs: &Sender<Result<Output>>) {
         while let Ok(command) = commands.recv() {
             let answer = self.obey(command).transpose();
-            let failed = matches!(answer, Some(Err(Error::Stopped(_))));
+            let failed = matches!(answer, Some(Err(Error::Stopped(_) | Error::PeerStopped)));
             if let Some(answer) = answer
                 && outputs.send(answer).is_err()
             {
@@ -356,7 +356,7 @@ fn accept(
         if kept.len() < batch.len() {
             output.late.push((id, (batch.len() - kept.len()) as u64));
         }
-        if let Some(implied) = implied_watermark(&kept, watermark)? {
+        if let Some(implied) = implied_watermark(id, &kept, watermark, output)? {
             output.watermarks.push((id, implied));
         }
         delta.push(kept);
@@ -376,15 +376,18 @@ fn drop_late(batch: &WeightedBatch, watermark: &Watermark, passed: Option<i64>) 
     Ok(WeightedBatch::inserted(filter_record_batch(&batch.rows, &keep).map_err(Error::bug)?))
 }
 
-fn implied_watermark(batch: &WeightedBatch, watermark: &Watermark) -> Result<Option<i64>> {
+fn implied_watermark(
+    id: RelationId,
+    batch: &WeightedBatch,
+    watermark: &Watermark,
+    output: &mut Output,
+) -> Result<Option<i64>> {
     if batch.is_empty() {
         return Ok(None);
     }
-    let implied = watermark
-        .expression
-        .evaluate(&batch.rows)
-        .and_then(|value| value.into_array(batch.len()))
-        .map_err(|error| Error::Stopped(format!("watermark expression failed: {}", error.strip_backtrace())))?;
+    let mut errors = Vec::new();
+    let implied = evaluate(&watermark.expression, &batch.rows, &mut errors)?;
+    output.errors.extend(errors.into_iter().map(|error| (id, error)));
     Ok(max(&microseconds(&implied)?))
 }
 

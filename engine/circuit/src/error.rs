@@ -17,6 +17,9 @@ pub enum Error {
         /// What was wrong.
         reason: String,
     },
+    /// The task at the other end of an exchange is gone; it has the reason.
+    #[error("another task has stopped")]
+    PeerStopped,
     /// The circuit's own invariant is broken: stop the topology.
     #[error("internal error in {operator}: {reason}")]
     Bug {

@@ -12,6 +12,7 @@ use arrow::util::pretty::pretty_format_batches;
 use datafusion::common::cast::as_boolean_array;
 use datafusion::physical_expr::PhysicalExpr;
 
+use crate::guard::guard;
 use crate::{Result, RowError};
 
 /// Row errors kept per step; more are counted by their absence from the output, not described.
@@ -60,7 +61,7 @@ pub fn evaluate_predicate(
 }
 
 fn evaluate_whole(expression: &Arc<dyn PhysicalExpr>, rows: &RecordBatch) -> datafusion::error::Result<ArrayRef> {
-    expression.evaluate(rows)?.into_array(rows.num_rows())
+    guard(|| expression.evaluate(rows)?.into_array(rows.num_rows()))
 }
 
 fn note(

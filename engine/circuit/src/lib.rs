@@ -11,8 +11,10 @@ mod error;
 mod exchange;
 mod expression;
 mod filter;
+mod guard;
 mod join;
 mod key_index;
+mod last_rows;
 #[cfg(test)]
 mod model;
 mod operator;
@@ -30,10 +32,12 @@ mod values;
 pub use broken::break_joins;
 pub use circuit::{Circuit, StepOutput, append_only_nodes};
 pub use delta::{Delta, WeightedBatch};
+pub use expression::evaluate;
 pub use error::{Error, Result};
 pub use exchange::{Exchange, KEY_GROUPS, SingleTask, TaskPlace, owned_rows, owners, partition};
 pub use join::JoinOperator;
 pub use key_index::{KeyIndex, NO_ID};
+pub use last_rows::last_rows;
 pub use operator::{ChunkKind, Operate, RowError, StateChange, StateTable, Step};
 pub use plan::{
     AggregateCall, AggregatePlan, CircuitPlan, JoinPlan, Node, NodeId, OnClose, Operator, RelationId, TopNPlan, WindowBound,

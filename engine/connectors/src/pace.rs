@@ -29,6 +29,11 @@ impl Pace {
         self.origin = None;
     }
 
+    /// From now on every event is due at once.
+    pub(crate) fn lift(&mut self) {
+        self.rate = 0;
+    }
+
     /// The events due by now are those below the returned number. The first event is due at once.
     pub(crate) fn due(&mut self, next_event: u64) -> u64 {
         if self.rate == 0 {

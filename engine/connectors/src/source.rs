@@ -55,6 +55,9 @@ pub trait Source: Send {
     /// Continues from a position this source returned earlier, perhaps in another process.
     fn seek(&mut self, position: &Position) -> Result<()>;
 
+    /// From now on rows that were read before are read again: a generator gives them at once, not at its rate.
+    fn replay(&mut self) {}
+
     /// Reads at most `rows_max` rows. Never sleeps: a source that has to wait returns [`Read::Idle`].
     fn read(&mut self, rows_max: usize) -> Result<Read>;
 }

@@ -10,6 +10,7 @@ mod output_column;
 mod planner;
 mod relation_spec;
 mod relation_table;
+mod restore;
 mod scope;
 mod statement_catalog;
 mod system_schema;
@@ -26,7 +27,7 @@ use monsoon_state::{RocksOptions, RocksStore};
 use parking_lot::Mutex;
 use tokio::sync::RwLock;
 
-use crate::catalog::{Catalog, Kind, Relation};
+use crate::catalog::Catalog;
 use crate::error::SqlError;
 use crate::session::{Session, SessionStart};
 
@@ -34,7 +35,7 @@ pub(crate) use change::EngineChange;
 pub(crate) use engine_error::{connector_error, engine_error};
 pub(crate) use output_column::{bare_integers, output_batch, output_schema};
 pub(crate) use planner::{Overlay, Planner, Text};
-pub(crate) use relation_spec::{relation_spec, sink_kind, spec, stream_kind};
+pub(crate) use relation_spec::{sink_kind, spec, stream_kind};
 pub(crate) use scope::Scope;
 pub(crate) use view_plan::{ViewDefinition, ViewPlan, check_names, plan_view_query, relation_label};
 
@@ -145,36 +146,16 @@ impl Database {
         Session::new(Arc::clone(self), start)
     }
 
+    /// Returns the reason when the engine has stopped writing: views no longer move, and the process should end.
+    pub async fn failed(&self) -> String {
+        self.engine.failed().await.to_string()
+    }
+
     /// Stops sources and waits for the last commit.
     pub async fn shutdown(&self) {
         if let Err(error) = self.engine.stop().await {
             tracing::error!(%error, "the engine did not stop cleanly");
         }
-    }
-
-    async fn restore(self: &Arc<Self>) -> Result<(), OpenError> {
-        let scope = self.scope().map_err(|error| OpenError::Setup(error.message))?;
-        let relations: Vec<Arc<Relation>> = self.catalog.snapshot().relations().cloned().collect();
-        for relation in relations.iter().filter(|relation| relation.is_run()) {
-            let failed = |reason: String| OpenError::Relation {
-                kind: relation.kind.word(),
-                name: relation.name.clone(),
-                reason,
-            };
-            let planned = relation_spec(&scope, &self.catalog.snapshot(), relation)
-                .await
-                .map_err(|error| failed(error.message))?;
-            let known = relation.fingerprint.as_deref();
-            if relation.kind == Kind::MaterializedView && planned.fingerprint.as_deref() != known {
-                return Err(failed(
-                    "this version of monsoon keeps its state in another form; open the directory with the version that wrote \
-                     it, DROP the view, and create it again with this one"
-                        .to_owned(),
-                ));
-            }
-            self.engine.restore(planned.spec).await.map_err(|error| failed(error.to_string()))?;
-        }
-        Ok(())
     }
 
     /// The scope of the server itself: no user's settings.

@@ -15,10 +15,12 @@ use crate::catalog::{Kind, Relation, Snapshot};
 use crate::error::{Result, SqlError};
 use crate::parser::{parse_expression, parse_query};
 
-/// What the engine is given, and what its state must have been built by.
+/// A relation, planned from its text.
 pub(crate) struct PlannedRelation {
+    /// What the engine is given.
     pub(crate) spec: RelationSpec,
-    pub(crate) fingerprint: Option<String>,
+    /// The catalog's entry as this plan would have it.
+    pub(crate) relation: Relation,
 }
 
 /// Plans a relation from its text. A plain view isn't run and has no spec.
@@ -27,18 +29,33 @@ pub(crate) async fn relation_spec(
     snapshot: &Arc<Snapshot>,
     relation: &Relation,
 ) -> Result<PlannedRelation> {
-    let (kind, fingerprint) = match relation.kind {
-        Kind::Table => (RelationKind::Table { key: relation.key.clone() }, None),
-        Kind::Stream => (stream_kind(scope, snapshot, relation)?, None),
+    let mut planned = relation.clone();
+    let kind = match relation.kind {
+        Kind::Table => RelationKind::Table { key: relation.key.clone() },
+        Kind::Stream => stream_kind(scope, snapshot, relation)?,
         Kind::MaterializedView => {
             let view = plan_from_text(scope, snapshot, relation).await?;
-            let fingerprint = view.fingerprint();
-            (RelationKind::View { plan: view.plan, ephemeral: false }, Some(fingerprint))
+            planned.note_plan(&view);
+            RelationKind::View { plan: view.plan, ephemeral: false }
         }
-        Kind::Sink => (sink_kind(relation, plan_from_text(scope, snapshot, relation).await?), None),
+        Kind::Sink => {
+            let view = plan_from_text(scope, snapshot, relation).await?;
+            planned.note_plan(&view);
+            sink_kind(relation, view)
+        }
         Kind::View => return Err(SqlError::internal("a plain view is not run")),
     };
-    Ok(PlannedRelation { spec: spec(relation, kind), fingerprint })
+    Ok(PlannedRelation { spec: spec(&planned, kind), relation: planned })
+}
+
+impl Relation {
+    /// What the catalog keeps of a plan.
+    pub(crate) fn note_plan(&mut self, view: &ViewPlan) {
+        self.schema = Arc::clone(&view.schema);
+        self.key = view.plan.key.clone();
+        self.append_only = view.append_only;
+        self.fingerprint = Some(view.fingerprint());
+    }
 }
 
 /// A relation with its kind already planned.

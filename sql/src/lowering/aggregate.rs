@@ -97,6 +97,11 @@ impl Builder<'_> {
         let lowered = LoweredAggregateBuilder::new(call, schema, schema.as_arrow(), &self.properties, &self.planning)
             .build()
             .map_err(|error| self.refusals.datafusion(error))?;
+        // Some aggregates don't have every type that they accept.
+        if let Err(error) = lowered.aggregate.create_accumulator() {
+            let reason = format!("{} can't be computed: {}", lowered.aggregate.name(), error.strip_backtrace());
+            return Err(self.refusals.at(reason, [call]));
+        }
         Ok(AggregateCall { function: lowered.aggregate, filter: lowered.filter })
     }
 }

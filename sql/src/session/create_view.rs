@@ -40,8 +40,7 @@ impl Session {
             .await?;
         let mut relation = Relation::new(&name, Kind::MaterializedView, Arc::clone(&view.schema), &statement.sql);
         relation.id = RelationId(change.before.next_id());
-        relation.key = view.plan.key.clone();
-        relation.fingerprint = Some(view.fingerprint());
+        relation.note_plan(&view);
         describe(&mut relation, &view, &create.query_sql, column_names, create.emit_on_window_close);
         self.notices.extend(view.notices.iter().cloned());
         let kind = RelationKind::View { plan: view.plan, ephemeral: false };
@@ -60,6 +59,7 @@ impl Session {
         relation.id = RelationId(change.before.next_id());
         relation.options =
             create.options.iter().map(|(name, value)| (name.value.to_lowercase(), value.clone())).collect();
+        relation.note_plan(&view);
         describe(&mut relation, &view, &create.query_sql, Vec::new(), create.emit_on_window_close);
         open_sink(&relation.connector_options(), Arc::clone(&relation.schema), view.append_only)
             .map_err(|error| option_error(statement, &create.options, error))?;

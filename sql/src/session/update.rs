@@ -23,6 +23,7 @@ use crate::error::{Result, SqlError};
 use crate::parser::parse_query;
 use crate::response::Response;
 use crate::statement::Statement;
+use crate::table_factor::table_factor;
 
 /// An UPDATE or DELETE, taken apart.
 struct Modification {
@@ -86,7 +87,7 @@ impl Session {
         for name in names {
             let relation = self.updatable(statement, name, "truncate")?;
             let held = self.lock_to_modify(&relation, "TRUNCATE TABLE").await?;
-            let query = modification_query(table_factor(&relation), None, &[])?;
+            let query = modification_query(from_relation(&relation), None, &[])?;
             self.remove_found(statement, &relation, &query).await?;
             drop(held);
         }
@@ -226,21 +227,9 @@ fn table_name(table: &TableWithJoins) -> Result<&ObjectName> {
     }
 }
 
-fn table_factor(relation: &Relation) -> TableWithJoins {
+fn from_relation(relation: &Relation) -> TableWithJoins {
     let name = ObjectName::from(vec![Ident::with_quote('"', &relation.name)]);
-    let factor = TableFactor::Table {
-        name,
-        alias: None,
-        args: None,
-        with_hints: Vec::new(),
-        version: None,
-        with_ordinality: false,
-        partitions: Vec::new(),
-        json_path: None,
-        sample: None,
-        index_hints: Vec::new(),
-    };
-    TableWithJoins { relation: factor, joins: Vec::new() }
+    TableWithJoins { relation: table_factor(name), joins: Vec::new() }
 }
 
 fn refuse(is_there: bool, what: &str) -> Result<()> {

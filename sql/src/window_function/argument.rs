@@ -9,6 +9,7 @@ use datafusion::sql::sqlparser::ast::{
 use super::{WindowKind, WindowUse, only_reads};
 use crate::error::SqlError;
 use crate::interval_text::parse_interval;
+use crate::table_factor::table_factor;
 
 /// Nanoseconds of a day.
 const DAY_NS: i64 = 86_400_000_000_000;
@@ -53,18 +54,7 @@ impl Relation {
 
     pub(super) fn into_factor(self) -> TableFactor {
         match self {
-            Relation::Named(name) => TableFactor::Table {
-                name,
-                alias: None,
-                args: None,
-                with_hints: Vec::new(),
-                version: None,
-                with_ordinality: false,
-                partitions: Vec::new(),
-                json_path: None,
-                sample: None,
-                index_hints: Vec::new(),
-            },
+            Relation::Named(name) => table_factor(name),
             Relation::Query(subquery) => TableFactor::Derived {
                 lateral: false,
                 subquery,

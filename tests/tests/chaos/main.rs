@@ -17,6 +17,7 @@ mod hostile;
 mod kill;
 mod ledger;
 mod process;
+mod restart;
 mod schema;
 mod verdict;
 mod workload;

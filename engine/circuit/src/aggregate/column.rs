@@ -4,7 +4,7 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 
 use super::grouped_set::GroupedSet;
-use crate::Result;
+use crate::{Result, RowError};
 
 /// Rows of a batch as one aggregate sees them.
 pub(crate) struct ColumnInput<'a> {
@@ -54,6 +54,11 @@ pub(crate) trait AggregateColumn: Send {
     /// Restores rows of the multiset's state table.
     fn load_set(&mut self, _groups: &[u32], _values: &[ArrayRef], _counts: &[ArrayRef]) -> Result<()> {
         Ok(())
+    }
+
+    /// Values that could not be computed since the last call; NULL stands for them.
+    fn take_failures(&mut self) -> Vec<RowError> {
+        Vec::new()
     }
 
     /// Memory held, in bytes.

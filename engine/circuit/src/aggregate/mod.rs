@@ -10,6 +10,7 @@ mod column;
 mod count;
 mod distinct;
 mod extreme;
+mod failure;
 mod float;
 mod grouped_set;
 mod group_table;
@@ -20,7 +21,6 @@ mod ordered;
 mod partial;
 mod sum;
 mod window;
-
 
 pub(crate) use operator::{AggregateOperator, InputForm};
 pub(crate) use partial::PartialAggregate;

@@ -9,8 +9,10 @@ use datafusion::common::ScalarValue;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 
 use super::column::{AggregateColumn, ColumnInput};
+use super::failure::failure;
 use super::grouped_set::{GroupedSet, Listing};
-use crate::Result;
+use crate::guard::guard;
+use crate::{Result, RowError};
 
 /// The rows of each group: arguments, then ORDER BY values.
 pub(crate) struct MultisetColumn {
@@ -19,27 +21,45 @@ pub(crate) struct MultisetColumn {
     set: GroupedSet,
     /// The value of each group that hasn't changed since it was computed.
     known: Vec<Option<ScalarValue>>,
+    failures: Vec<RowError>,
 }
 
 impl MultisetColumn {
     /// `types` are the arguments' and then the ORDER BY expressions' types; `arguments` says how many are arguments.
     pub fn new(function: Arc<AggregateFunctionExpr>, types: &[DataType], arguments: usize) -> Result<MultisetColumn> {
-        Ok(MultisetColumn { function, arguments, set: GroupedSet::new(types, 1, Listing::ByGroup)?, known: Vec::new() })
+        Ok(MultisetColumn { function, arguments, set: GroupedSet::new(types, 1, Listing::ByGroup)?, known: Vec::new(), failures: Vec::new() })
     }
 
-    fn compute(&self, group: u32) -> Result<ScalarValue> {
-        let mut accumulator = self.function.create_accumulator()?;
+    /// The group's value; NULL, and a failure noted, where DataFusion has none.
+    fn compute(&mut self, group: u32) -> Result<ScalarValue> {
+        let columns = self.rows(group)?;
+        let computed = guard(|| {
+            let mut accumulator = self.function.create_accumulator()?;
+            if let Some(columns) = &columns {
+                // Order-sensitive accumulators take the ordering values after the arguments.
+                accumulator.update_batch(columns)?;
+            }
+            accumulator.evaluate()
+        });
+        match computed {
+            Ok(value) => Ok(value),
+            Err(error) => {
+                self.failures.push(failure(&self.function, columns.as_deref().unwrap_or_default(), &error));
+                Ok(ScalarValue::try_from(self.function.field().data_type())?)
+            }
+        }
+    }
+
+    /// The group's rows, in order; `None` when there are none.
+    fn rows(&self, group: u32) -> Result<Option<Vec<ArrayRef>>> {
         // The order of rows is a function of the content, so that a restart or another task count gives the same value.
         let mut entries: Vec<u32> = self.set.members(group).iter().copied().filter(|&entry| self.set.count(entry, 0) > 0).collect();
         entries.sort_by(|&a, &b| self.set.compare(a, b));
         if entries.is_empty() {
-            return Ok(accumulator.evaluate()?);
+            return Ok(None);
         }
         let columns = self.expand(&entries, self.set.values(&entries)?)?;
-        let columns = self.sort(columns)?;
-        // Order-sensitive accumulators take the ordering values after the arguments.
-        accumulator.update_batch(&columns)?;
-        Ok(accumulator.evaluate()?)
+        self.sort(columns).map(Some)
     }
 
     /// Repeats each row as often as it is in the multiset.
@@ -131,6 +151,10 @@ impl AggregateColumn for MultisetColumn {
     fn load_set(&mut self, groups: &[u32], values: &[ArrayRef], counts: &[ArrayRef]) -> Result<()> {
         self.set.load(groups, values, counts)?;
         Ok(())
+    }
+
+    fn take_failures(&mut self) -> Vec<RowError> {
+        std::mem::take(&mut self.failures)
     }
 
     fn memory(&self) -> usize {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array};
-use arrow::compute::{or, take};
+use arrow::compute::{or, take, take_record_batch};
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::compute::kernels::cmp::distinct;
 use datafusion::physical_expr::PhysicalExpr;
@@ -17,6 +17,7 @@ use super::grouped_set::{GroupedSet, Listing};
 use super::window::OpenWindows;
 use crate::expression::{evaluate_all, evaluate_predicate};
 use crate::key_index::KeyIndex;
+use crate::last_rows;
 use crate::operator::{ChunkKind, Operate, StateChange, StateTable, Step};
 use crate::plan::{AggregatePlan, OnClose};
 use crate::{Delta, Result, WeightedBatch};
@@ -216,6 +217,10 @@ impl AggregateOperator {
         Ok(())
     }
 
+    fn note_failures(&mut self, step: &mut Step<'_>) {
+        self.calls.iter_mut().for_each(|call| step.errors.extend(call.column.take_failures()));
+    }
+
     /// The aggregates' values of these groups.
     fn show(&mut self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
         self.calls.iter_mut().map(|call| call.column.evaluate(groups)).collect()
@@ -359,6 +364,7 @@ impl Operate for AggregateOperator {
         if let Some(batch) = input.into_single(&schema)? {
             delta.extend(self.absorb(&batch, step)?);
         }
+        self.note_failures(step);
         Ok(delta)
     }
 
@@ -428,19 +434,16 @@ impl AggregateOperator {
         let keys = self.key_types.len();
         let live = rows.column(rows.num_columns() - 1).as_boolean();
         // Newest wins, also within a chunk: what an older row left is cleared first.
-        for (row, &group) in groups.iter().enumerate() {
-            self.rows[group as usize] = 0;
-            for call in &mut self.calls {
-                if !call.column.state_types().is_empty() {
-                    call.column.clear(group);
-                }
-            }
-            if live.value(row) {
-                let one = rows.slice(row, 1);
-                group_table::merge(&one, keys, &[group], &mut self.rows, &mut self.calls)?;
-            }
+        let mut places = last_rows(&groups, self.index.capacity());
+        groups.iter().for_each(|&group| self.rows[group as usize] = 0);
+        places.retain(|&row| live.value(row as usize));
+        let kept: Vec<u32> = places.iter().map(|&row| groups[row as usize]).collect();
+        for call in self.calls.iter_mut().filter(|call| !call.column.state_types().is_empty()) {
+            groups.iter().for_each(|&group| call.column.clear(group));
         }
-        Ok(())
+        let whole = places.len() == rows.num_rows();
+        let rows = if whole { rows.clone() } else { take_record_batch(rows, &UInt32Array::from(places))? };
+        group_table::merge(&rows, keys, &kept, &mut self.rows, &mut self.calls)
     }
 }
 

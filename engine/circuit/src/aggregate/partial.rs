@@ -75,6 +75,7 @@ impl PartialAggregate {
             let arguments = evaluate_all(&call.arguments, &batch.rows, &mut step.errors)?;
             let weights = filters.weights(call.filter.as_ref(), batch, step)?;
             call.column.update(&ColumnInput { groups: &groups, arguments: &arguments, weights: weights.as_deref() })?;
+            step.errors.extend(call.column.take_failures());
         }
         let first_rows = UInt32Array::from(first_rows);
         let key: Vec<ArrayRef> =

@@ -111,6 +111,10 @@ impl Source for DatagenSource {
         Ok(())
     }
 
+    fn replay(&mut self) {
+        self.pace.lift();
+    }
+
     fn read(&mut self, rows_max: usize) -> Result<Read> {
         if self.next_row >= self.row_end {
             return Ok(Read::End);

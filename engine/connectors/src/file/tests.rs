@@ -193,29 +193,6 @@ fn garbage_is_read_the_same_however_reads_are_cut() {
     }
 }
 
-/// Prints the speed; run with `cargo test --release -p monsoon-connectors -- --ignored --nocapture file`.
-#[test]
-#[ignore = "a measurement, not a test"]
-fn speed_of_files() {
-    use crate::nexmark::{NexmarkConfig, NexmarkTable, generate};
-    let directory = TempDir::new().unwrap();
-    let bids = generate(&NexmarkConfig::default(), NexmarkTable::Bid, 0, 500_000);
-    for format in formats() {
-        let path = directory.path().join("bids");
-        write_file(&path, &format, std::slice::from_ref(&bids));
-        let mut source = FileSource::new(&options(&path, &format), bids.schema()).unwrap();
-        let began = std::time::Instant::now();
-        let mut count = 0;
-        while let Read::Rows { rows, .. } = source.read(65_536).unwrap() {
-            count += rows.num_rows();
-        }
-        let seconds = began.elapsed().as_secs_f64();
-        let megabytes = fs::metadata(&path).unwrap().len() as f64 / 1e6;
-        println!("{format:?}: {:.2} M rows/s, {:.0} MB/s", count as f64 / 1e6 / seconds, megabytes / seconds);
-        assert_eq!(count, bids.num_rows());
-    }
-}
-
 #[test]
 fn a_line_without_end_is_passed_within_bounded_memory() {
     let directory = TempDir::new().unwrap();

@@ -74,6 +74,10 @@ impl Source for NexmarkSource {
         Ok(())
     }
 
+    fn replay(&mut self) {
+        self.pace.lift();
+    }
+
     fn read(&mut self, rows_max: usize) -> Result<Read> {
         let rows_end = self.config.event_count.map_or(u64::MAX, |events| rows_before(self.table, events));
         if self.next_row >= rows_end {

@@ -178,6 +178,17 @@ fn rate_holds_the_source_to_wall_time() {
 }
 
 #[test]
+fn what_was_read_before_is_replayed_without_its_rate() {
+    let options: Options = [("table", "bid"), ("rate", "100")].into_iter().collect();
+    let clock = || 2_000_000;
+    let config = NexmarkConfig::from_options(&options, &clock).unwrap();
+    let mut source =
+        NexmarkSource::new(config, NexmarkTable::Bid, NexmarkTable::Bid.schema(), Box::new(clock)).unwrap();
+    source.replay();
+    assert!(matches!(source.read(1_000).unwrap(), Read::Rows { rows, .. } if rows.num_rows() == 1_000));
+}
+
+#[test]
 fn columns_can_be_picked() {
     let table = NexmarkTable::Bid;
     let picked = Arc::new(table.schema().project(&[2, 0]).unwrap());
@@ -187,25 +198,4 @@ fn columns_can_be_picked() {
     let other = NexmarkTable::Person.schema();
     let error = NexmarkSource::new(config(50), table, other, Box::new(|| 0)).err().unwrap();
     assert!(error.to_string().starts_with("nexmark table bid has no column \"id\""), "{error}");
-}
-
-/// Prints the speed; run with `cargo test --release -p monsoon-connectors -- --ignored --nocapture speed`.
-#[test]
-#[ignore = "a measurement, not a test"]
-fn speed() {
-    let config = NexmarkConfig { events_per_second: 100_000, ..NexmarkConfig::default() };
-    let chunk = 100_000;
-    for tables in
-        [vec![NexmarkTable::Bid], vec![NexmarkTable::Auction], vec![NexmarkTable::Person], NexmarkTable::ALL.to_vec()]
-    {
-        let began = std::time::Instant::now();
-        let mut rows = 0;
-        for first in (0..5_000_000).step_by(chunk) {
-            for table in &tables {
-                rows += generate(&config, *table, first, first + chunk as u64).num_rows();
-            }
-        }
-        let seconds = began.elapsed().as_secs_f64();
-        println!("{tables:?}: {:.2} M events/s, {:.2} M rows/s", 5.0 / seconds, rows as f64 / 1e6 / seconds);
-    }
 }

@@ -1,0 +1,256 @@
+//! The engine over a model store: what is acknowledged, read, told to subscribers, and found again after a restart.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
+use futures::StreamExt;
+use monsoon_circuit::{AggregatePlan, CircuitPlan, Node, Operator, RelationId, WeightedBatch};
+use monsoon_connectors::{Position, Read, Source};
+use monsoon_state::{Error as StateError, ModelStore, StateStore};
+
+use super::*;
+
+const TABLE: RelationId = RelationId(1);
+const STREAM: RelationId = RelationId(2);
+const VIEW: RelationId = RelationId(3);
+const SOURCE: RelationId = RelationId(4);
+
+fn schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![Field::new("id", DataType::Int64, true), Field::new("v", DataType::Int64, true)]))
+}
+
+fn rows(pairs: &[(i64, i64)]) -> RecordBatch {
+    let column = |value: fn(&(i64, i64)) -> i64| Arc::new(Int64Array::from_iter_values(pairs.iter().map(value))) as ArrayRef;
+    RecordBatch::try_new(schema(), vec![column(|pair| pair.0), column(|pair| pair.1)]).expect("two columns")
+}
+
+fn insert(relation: RelationId, pairs: &[(i64, i64)]) -> Vec<Change> {
+    vec![Change { relation, batches: vec![WeightedBatch::inserted(rows(pairs))] }]
+}
+
+fn delete(relation: RelationId, pairs: &[(i64, i64)]) -> Vec<Change> {
+    vec![Change { relation, batches: vec![WeightedBatch::constant(rows(pairs), -1)] }]
+}
+
+fn table() -> RelationSpec {
+    RelationSpec { id: TABLE, name: "t".into(), schema: schema(), kind: RelationKind::Table { key: vec![0] } }
+}
+
+fn stream() -> RelationSpec {
+    RelationSpec { id: STREAM, name: "s".into(), schema: schema(), kind: RelationKind::Stream { watermark: None } }
+}
+
+/// The distinct rows of the stream, or of the source.
+fn distinct_of(input: RelationId) -> RelationSpec {
+    let column = |place: usize| {
+        let name = schema().field(place).name().clone();
+        Arc::new(datafusion::physical_expr::expressions::Column::new(&name, place)) as _
+    };
+    let group = AggregatePlan { group: vec![column(0), column(1)], aggregates: Vec::new(), window: None };
+    let read = Operator::Input { relation: input, projection: None };
+    let nodes = vec![
+        Node { operator: read, inputs: Vec::new(), schema: schema() },
+        Node { operator: Operator::Aggregate(group), inputs: vec![0], schema: schema() },
+    ];
+    let kind = RelationKind::View { plan: CircuitPlan { nodes, key: vec![0, 1] }, ephemeral: false };
+    RelationSpec { id: VIEW, name: "v".into(), schema: schema(), kind }
+}
+
+/// Gives the numbers from 0 up to a bound, three at a time, and then waits for ever.
+struct Numbers {
+    next: i64,
+    end: i64,
+}
+
+impl Source for Numbers {
+    fn schema(&self) -> SchemaRef {
+        schema()
+    }
+
+    fn position(&self) -> Position {
+        Position(self.next.into())
+    }
+
+    fn seek(&mut self, position: &Position) -> monsoon_connectors::Result<()> {
+        self.next = position.0.as_i64().unwrap_or(0);
+        Ok(())
+    }
+
+    fn read(&mut self, rows_max: usize) -> monsoon_connectors::Result<Read> {
+        if self.next == self.end {
+            return Ok(Read::Idle(std::time::Duration::from_millis(1)));
+        }
+        let end = self.end.min(self.next + 3.min(rows_max as i64));
+        let pairs: Vec<(i64, i64)> = (self.next..end).map(|number| (number, 0)).collect();
+        self.next = end;
+        Ok(Read::Rows { rows: rows(&pairs), next: self.position(), bad: Vec::new() })
+    }
+}
+
+fn source(end: i64) -> RelationSpec {
+    let open = Arc::new(move || Ok(Box::new(Numbers { next: 0, end }) as Box<dyn Source>));
+    RelationSpec { id: SOURCE, name: "n".into(), schema: schema(), kind: RelationKind::Source { open, watermark: None } }
+}
+
+fn open(store: &Arc<ModelStore>, tasks: usize) -> Engine {
+    let config = EngineConfig { tasks, ..EngineConfig::default() };
+    Engine::open(Arc::clone(store) as Arc<dyn StateStore>, config).expect("an engine")
+}
+
+async fn content(engine: &Engine, relation: RelationId) -> BTreeMap<i64, Vec<i64>> {
+    let snapshot = engine.read(vec![ReadRequest { relation, keys: None }]).await.expect("a snapshot");
+    let batches = match &snapshot.relations[&relation] {
+        Rows::Batches(batches) => batches.clone(),
+        Rows::Log(read) => read().map(|batch| batch.expect("a batch")).collect().await,
+    };
+    let mut content: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+    for batch in &batches {
+        let [ids, values] = [0, 1].map(|place| batch.column(place).as_primitive::<Int64Type>());
+        (0..batch.num_rows()).for_each(|row| content.entry(ids.value(row)).or_default().push(values.value(row)));
+    }
+    content
+}
+
+fn pairs(content: &BTreeMap<i64, Vec<i64>>) -> Vec<(i64, i64)> {
+    content.iter().flat_map(|(id, values)| values.iter().map(|value| (*id, *value))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_keeps_the_last_row_of_a_key_also_after_a_restart_with_other_tasks() {
+    let store = Arc::new(ModelStore::new());
+    let engine = open(&store, 2);
+    engine.create(table(), Vec::new()).await.expect("created");
+    engine.start().await.expect("started");
+    engine.write(insert(TABLE, &[(1, 10), (2, 20), (1, 11)])).await.expect("written");
+    engine.write(delete(TABLE, &[(2, 0)])).await.expect("deleted by key");
+    engine.write(insert(TABLE, &[(3, 30)])).await.expect("written");
+    assert_eq!(pairs(&content(&engine, TABLE).await), [(1, 11), (3, 30)]);
+    engine.stop().await.expect("stopped");
+    for tasks in [1, 3] {
+        let engine = open(&Arc::new(ModelStore::restore(&store.snapshot())), tasks);
+        engine.restore(table()).await.expect("restored");
+        engine.start().await.expect("started");
+        assert_eq!(pairs(&content(&engine, TABLE).await), [(1, 11), (3, 30)]);
+        engine.stop().await.expect("stopped");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_over_rows_that_were_there_and_rows_that_come() {
+    let store = Arc::new(ModelStore::new());
+    let engine = open(&store, 2);
+    engine.create(stream(), Vec::new()).await.expect("created");
+    engine.write(insert(STREAM, &[(1, 1), (1, 1), (2, 2)])).await.expect("written");
+    engine.create(distinct_of(STREAM), Vec::new()).await.expect("back-filled");
+    engine.write(insert(STREAM, &[(2, 2), (3, 3)])).await.expect("written");
+    assert_eq!(pairs(&content(&engine, VIEW).await), [(1, 1), (2, 2), (3, 3)]);
+    assert_eq!(content(&engine, STREAM).await.values().map(Vec::len).sum::<usize>(), 5);
+    let key = ReadRequest { relation: VIEW, keys: Some(vec![vec![2_i64.into(), 2_i64.into()]]) };
+    let found = engine.read(vec![key]).await.expect("looked up");
+    assert!(matches!(&found.relations[&VIEW], Rows::Batches(batches) if batches.iter().map(RecordBatch::num_rows).sum::<usize>() == 1));
+    engine.stop().await.expect("stopped");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_writes_are_refused_alone() {
+    let engine = open(&Arc::new(ModelStore::new()), 1);
+    engine.create(stream(), Vec::new()).await.expect("created");
+    assert!(matches!(engine.write(delete(STREAM, &[(1, 1)])).await, Err(Error::Rejected(_))));
+    assert!(matches!(engine.write(insert(TABLE, &[(1, 1)])).await, Err(Error::NoRelation(1))));
+    engine.write(insert(STREAM, &[(1, 1)])).await.expect("the engine goes on");
+    engine.stop().await.expect("stopped");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_goes_on_from_its_committed_position() {
+    let store = Arc::new(ModelStore::new());
+    let engine = open(&store, 2);
+    engine.create(source(100), Vec::new()).await.expect("created");
+    engine.create(distinct_of(SOURCE), Vec::new()).await.expect("created");
+    engine.start().await.expect("started");
+    let some = |engine: Engine, least: usize| async move {
+        while content(&engine, VIEW).await.len() < least {
+            tokio::task::yield_now().await;
+        }
+    };
+    some(engine.clone(), 10).await;
+    // What a crash leaves, at whatever commit it comes.
+    let left = store.snapshot();
+    engine.stop().await.expect("stopped");
+    let engine = open(&Arc::new(ModelStore::restore(&left)), 1);
+    engine.restore(source(100)).await.expect("restored");
+    engine.restore(distinct_of(SOURCE)).await.expect("restored");
+    engine.start().await.expect("started");
+    some(engine.clone(), 100).await;
+    let (view, all) = (content(&engine, VIEW).await, content(&engine, SOURCE).await);
+    assert_eq!(view.len(), 100);
+    assert!(all.len() == 100 && all.values().all(|values| values.len() == 1), "each number once: {all:?}");
+    engine.stop().await.expect("stopped");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_full_disk_a_write_waits_and_is_there_once() {
+    let store = Arc::new(ModelStore::new());
+    let engine = open(&store, 1);
+    engine.create(stream(), Vec::new()).await.expect("created");
+    store.fail_reopen(2);
+    store.fail_next(StateError::DiskFull);
+    engine.write(insert(STREAM, &[(1, 1)])).await.expect("acknowledged when there is room");
+    store.fail_next_after_landing();
+    engine.write(insert(STREAM, &[(2, 2)])).await.expect("acknowledged when there is room");
+    assert_eq!(pairs(&content(&engine, STREAM).await), [(1, 1), (2, 2)]);
+    engine.stop().await.expect("stopped");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_commit_is_told_and_nothing_is_acknowledged_after_it() {
+    let store = Arc::new(ModelStore::new());
+    let engine = open(&store, 1);
+    engine.create(stream(), Vec::new()).await.expect("created");
+    store.fail_next(StateError::Corrupt("a test".into()));
+    assert!(matches!(engine.write(insert(STREAM, &[(1, 1)])).await, Err(Error::Stopped(_))));
+    assert!(engine.failed().await.to_string().contains("a test"));
+    assert!(engine.write(insert(STREAM, &[(2, 2)])).await.is_err());
+    engine.stop().await.expect_err("it has failed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscriber_gets_a_snapshot_and_then_each_change_once() {
+    let engine = open(&Arc::new(ModelStore::new()), 2);
+    engine.create(table(), Vec::new()).await.expect("created");
+    engine.write(insert(TABLE, &[(1, 1)])).await.expect("written");
+    let options = SubscribeOptions { snapshot: true, progress: false, buffer_rows_max: 1_000 };
+    let mut subscription = engine.subscribe(TABLE, options).await.expect("subscribed");
+    engine.write(insert(TABLE, &[(1, 2)])).await.expect("written");
+    let mut sum: BTreeMap<(i64, i64), i64> = BTreeMap::new();
+    let mut last = monsoon_state::TxId::default();
+    while sum.get(&(1, 2)) != Some(&1) {
+        let committed = subscription.changes.next().await.expect("more").expect("a change");
+        assert!(committed.txid >= last);
+        last = committed.txid;
+        for batch in &committed.batches {
+            let [ids, values] = [0, 1].map(|place| batch.rows.column(place).as_primitive::<Int64Type>());
+            (0..batch.len()).for_each(|row| *sum.entry((ids.value(row), values.value(row))).or_default() += batch.weight(row));
+        }
+    }
+    sum.retain(|_, weight| *weight != 0);
+    assert_eq!(sum, BTreeMap::from([((1, 2), 1)]));
+    engine.stop().await.expect("stopped");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscriber_that_does_not_read_is_cut_off() {
+    let engine = open(&Arc::new(ModelStore::new()), 1);
+    engine.create(stream(), Vec::new()).await.expect("created");
+    let options = SubscribeOptions { snapshot: false, progress: false, buffer_rows_max: 3 };
+    let subscription = engine.subscribe(STREAM, options).await.expect("subscribed");
+    for number in 0..10 {
+        engine.write(insert(STREAM, &[(number, 0)])).await.expect("the engine doesn't wait for it");
+    }
+    let told: Vec<_> = subscription.changes.collect().await;
+    assert!(matches!(told.last(), Some(Err(Error::SlowSubscriber { rows_max: 3 }))), "{told:?}");
+    assert_eq!(told.len(), 4);
+    engine.stop().await.expect("stopped");
+}
