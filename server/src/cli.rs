@@ -65,10 +65,10 @@ fn serve(matches: &ArgMatches, with_demo: bool) -> Result<ExitCode, StartError> 
         .thread_stack_size(THREAD_STACK_BYTES)
         .build()
         .map_err(|error| StartError::Other(format!("can't start threads: {error}")))?;
-    runtime.block_on(serve_until_stopped(&settings, with_demo))?;
-    // What still runs has nobody to tell: the database is closed.
+    let served = runtime.block_on(serve_until_stopped(&settings, with_demo));
+    // What still runs has nobody to tell: the database is closed, or has failed.
     runtime.shutdown_background();
-    Ok(ExitCode::SUCCESS)
+    served.map(|()| ExitCode::SUCCESS)
 }
 
 async fn serve_until_stopped(settings: &Settings, with_demo: bool) -> Result<(), StartError> {

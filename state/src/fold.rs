@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use crate::{Chunk, ChunkId, Result, StateStore, TableId};
+use crate::{Chunk, ChunkId, Result, StateStore, TableId, TxId};
 
 /// When chunks are merged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,17 +63,20 @@ impl FoldPolicy {
         runs
     }
 
-    /// Does one fold of `table`, if there is one to do. `merge` gets the chunks, oldest first, and answers what takes their
-    /// place (`None`: nothing is left of them). Answers whether anything was folded: call again until it says no.
+    /// Does one fold of `table`'s chunks of txids after `after`, if there is one to do. `merge` gets the chunks, oldest first,
+    /// and answers what takes their place (`None`: nothing is left of them). Answers whether anything was folded: call again
+    /// until it says no.
     ///
     /// Safe beside commits: if any of the chunks is gone by the time they are merged, nothing changes.
     pub fn fold(
         &self,
         store: &dyn StateStore,
         table: TableId,
+        after: TxId,
         merge: &dyn Fn(&[Chunk]) -> Result<Option<Bytes>>,
     ) -> Result<bool> {
-        let sizes = store.chunk_sizes(table)?;
+        let mut sizes = store.chunk_sizes(table)?;
+        sizes.retain(|(id, ..)| id.txid > after);
         let Some(range) = self.pick(&sizes) else { return Ok(false) };
         let tier = sizes[range.start].1.saturating_add(1);
         let ids: Vec<_> = sizes[range].iter().map(|(id, _, _)| *id).collect();
@@ -90,15 +93,16 @@ impl FoldPolicy {
 pub fn fold_table(
     store: &dyn StateStore,
     table: TableId,
+    after: TxId,
     merge: &dyn Fn(&[Chunk]) -> Result<Option<Bytes>>,
 ) -> Result<bool> {
-    FoldPolicy::default().fold(store, table, merge)
+    FoldPolicy::default().fold(store, table, after, merge)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Commit, ModelStore, TxId, Write};
+    use crate::{Commit, ModelStore, Write};
 
     const POLICY: FoldPolicy = FoldPolicy { chunks_min: 3, payload_bytes_max: 100, fold_bytes_max: 250 };
 
@@ -145,7 +149,7 @@ mod tests {
         for txid in 1..=500_u64 {
             let payload = Bytes::from(vec![txid as u8]);
             store.commit(&Commit { txid: TxId(txid), writes: vec![Write::Append { table, payload }] }).unwrap();
-            while fold_table(&store, table, &merge).unwrap() {}
+            while fold_table(&store, table, TxId(0), &merge).unwrap() {}
             assert!(store.chunk_sizes(table).unwrap().len() <= 7 * 3);
         }
         let content: Vec<u8> = store.chunks(table).unwrap().flat_map(|chunk| chunk.unwrap().payload.to_vec()).collect();
@@ -158,7 +162,23 @@ mod tests {
         let table = TableId(1);
         let append = || Write::Append { table, payload: Bytes::from_static(b"x") };
         store.commit(&Commit { txid: TxId(1), writes: (0..8).map(|_| append()).collect() }).unwrap();
-        assert!(fold_table(&store, table, &|_| Ok(None)).unwrap());
+        assert!(fold_table(&store, table, TxId(0), &|_| Ok(None)).unwrap());
         assert!(store.tables().unwrap().is_empty());
+    }
+
+    #[test]
+    fn chunks_up_to_a_txid_can_be_left_as_they_are() {
+        let store = ModelStore::new();
+        let table = TableId(1);
+        for txid in 1..=24_u64 {
+            let append = Write::Append { table, payload: Bytes::from_static(b"x") };
+            store.commit(&Commit { txid: TxId(txid), writes: vec![append] }).unwrap();
+        }
+        let merge = |_: &[Chunk]| Ok(Some(Bytes::from_static(b"folded")));
+        while fold_table(&store, table, TxId(9), &merge).unwrap() {}
+        let sizes = store.chunk_sizes(table).unwrap();
+        let folded = sizes.iter().filter(|(_, tier, _)| *tier > 0).count();
+        let frozen = sizes.iter().filter(|(id, tier, _)| *tier == 0 && id.txid <= TxId(9)).count();
+        assert_eq!((frozen, folded), (9, 1), "{sizes:?}");
     }
 }

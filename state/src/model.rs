@@ -196,6 +196,12 @@ impl StateStore for ModelStore {
         Ok(Box::new(chunks.into_iter().map(|(id, (tier, payload))| Ok(Chunk { id, tier, payload }))))
     }
 
+    fn chunk(&self, table: TableId, id: ChunkId) -> Result<Option<Chunk>> {
+        let inner = self.inner.lock();
+        let stored = inner.content.chunks.get(&table).and_then(|chunks| chunks.get(&id));
+        Ok(stored.map(|(tier, payload)| Chunk { id, tier: *tier, payload: payload.clone() }))
+    }
+
     fn chunk_sizes(&self, table: TableId) -> Result<Vec<(ChunkId, u8, u64)>> {
         let inner = self.inner.lock();
         let chunks = inner.content.chunks.get(&table).into_iter().flatten();

@@ -220,17 +220,17 @@ impl ChunkReader {
         let entries = handle::entries(pinned.db(), read, table, from)?.into_iter();
         Ok(ChunkReader { pinned, table, entries })
     }
+}
 
-    fn read(&self, entry: Entry) -> Result<Chunk> {
-        let key = chunk_key(self.table, entry.id);
-        let payload = self.pinned.snapshot().get_cf(family(self.pinned.db(), CHUNKS), key);
-        let payload = payload.map_err(|e| match read_error(&e) {
-            Error::Corrupt(reason) => corrupt_chunk(self.table, entry.id, reason),
-            other => other,
-        })?;
-        entry.verify(self.table, payload.as_deref())?;
-        Ok(Chunk { id: entry.id, tier: entry.tier, payload: Bytes::from(payload.unwrap_or_default()) })
-    }
+/// The chunk that an index entry tells of, compared with what the entry says.
+fn read_chunk(pinned: &PinnedSnapshot, table: TableId, entry: Entry) -> Result<Chunk> {
+    let payload = pinned.snapshot().get_cf(family(pinned.db(), CHUNKS), chunk_key(table, entry.id));
+    let payload = payload.map_err(|e| match read_error(&e) {
+        Error::Corrupt(reason) => corrupt_chunk(table, entry.id, reason),
+        other => other,
+    })?;
+    entry.verify(table, payload.as_deref())?;
+    Ok(Chunk { id: entry.id, tier: entry.tier, payload: Bytes::from(payload.unwrap_or_default()) })
 }
 
 impl Iterator for ChunkReader {
@@ -238,7 +238,7 @@ impl Iterator for ChunkReader {
 
     fn next(&mut self) -> Option<Result<Chunk>> {
         let entry = self.entries.next()?;
-        let chunk = self.read(entry);
+        let chunk = read_chunk(&self.pinned, self.table, entry);
         if chunk.is_err() {
             self.entries = Vec::new().into_iter();
         }
@@ -288,6 +288,14 @@ impl StateStore for RocksStore {
 
     fn chunks_from(&self, table: TableId, from: ChunkId) -> Result<ChunkIter<'_>> {
         Ok(Box::new(ChunkReader::new(self.db()?, table, Some(from))?))
+    }
+
+    fn chunk(&self, table: TableId, id: ChunkId) -> Result<Option<Chunk>> {
+        let pinned = PinnedSnapshot::new(self.db()?);
+        let entry = pinned.snapshot().get_cf(family(pinned.db(), INDEX), chunk_key(table, id)).map_err(|e| read_error(&e))?;
+        let Some(entry) = entry else { return Ok(None) };
+        let entry = Entry::decode(table, id, &entry)?;
+        read_chunk(&pinned, table, entry).map(Some)
     }
 
     fn chunk_sizes(&self, table: TableId) -> Result<Vec<(ChunkId, u8, u64)>> {

@@ -135,6 +135,9 @@ pub trait StateStore: Send + Sync + fmt::Debug {
         Ok(Box::new(all.skip_while(move |chunk| matches!(chunk, Ok(chunk) if chunk.id < from))))
     }
 
+    /// One chunk; `None` if it isn't there (any more).
+    fn chunk(&self, table: TableId, id: ChunkId) -> Result<Option<Chunk>>;
+
     /// The ids, tiers and payload sizes in bytes of a table's chunks, oldest first, without reading payloads where possible.
     fn chunk_sizes(&self, table: TableId) -> Result<Vec<(ChunkId, u8, u64)>>;
 

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 
 use crate::{
-    Commit, ModelSnapshot, ModelStore, RocksOptions, RocksStore, StateStore, TableId, TxId, Write, fold_table,
+    ChunkId, Commit, ModelSnapshot, ModelStore, RocksOptions, RocksStore, StateStore, TableId, TxId, Write, fold_table,
 };
 
 /// A small deterministic generator (SplitMix64, Steele et al. 2014).
@@ -57,6 +57,11 @@ pub(crate) fn content_of(store: &dyn StateStore) -> crate::Result<Content> {
         let read = store.chunks(table)?.collect::<crate::Result<Vec<_>>>()?;
         let sizes: Vec<_> = read.iter().map(|chunk| (chunk.id, chunk.tier, chunk.payload.len() as u64)).collect();
         assert_eq!(store.chunk_sizes(table)?, sizes);
+        for chunk in &read {
+            assert_eq!(store.chunk(table, chunk.id)?.as_ref(), Some(chunk));
+            let missing = ChunkId { place: u32::MAX, ..chunk.id };
+            assert_eq!(store.chunk(table, missing)?, None);
+        }
         let read = read.into_iter().map(|chunk| (chunk.id.txid.0, chunk.id.place, chunk.tier, chunk.payload));
         chunks.push((table, read.collect()));
     }
@@ -154,8 +159,8 @@ fn run_history<S: Subject>(mut subject: S, seed: u64, steps: u64) {
             0 => subject = subject.restart(),
             1..=3 => {
                 for table in model.tables().unwrap() {
-                    let folded = fold_table(&model, table, &concatenate).unwrap();
-                    assert_eq!(fold_table(subject.store(), table, &concatenate).unwrap(), folded);
+                    let folded = fold_table(&model, table, TxId(0), &concatenate).unwrap();
+                    assert_eq!(fold_table(subject.store(), table, TxId(0), &concatenate).unwrap(), folded);
                 }
             }
             4 => {

@@ -14,20 +14,42 @@ use crate::request::Reply;
 /// Below this many rows a piece isn't worth cutting.
 const SHARED_ROWS_MIN: usize = 4096;
 
+/// A batch takes nothing more once it has so many bytes: operators put the rows of a batch together, and 32-bit string offsets
+/// end at 2 GiB.
+const BATCH_BYTES: usize = 64 << 20;
+
 /// Rows and acknowledgements of the next batch.
 #[derive(Default)]
 pub(crate) struct BatchInput {
     rows: usize,
+    bytes: usize,
     pieces: Vec<(RelationId, WeightedBatch)>,
-    sources: Vec<(RelationId, u64, Position)>,
-    replies: Vec<Reply<Written>>,
+    sources: Vec<SourceRows>,
+    replies: Vec<WriteReply>,
     arrived: Option<Instant>,
 }
 
+/// What a source contributes to a batch.
+pub(crate) struct SourceRows {
+    /// The stream.
+    pub relation: RelationId,
+    /// How many rows.
+    pub rows: u64,
+    /// Where the source goes on after them.
+    pub next: Position,
+}
+
+/// Whom to tell that a write is durable.
+pub(crate) struct WriteReply {
+    pub reply: Reply<Written>,
+    /// How many of its rows are late.
+    pub late: u64,
+}
+
 impl BatchInput {
-    /// Rows so far.
-    pub fn rows(&self) -> usize {
-        self.rows
+    /// Whether it has enough for a batch of so many rows.
+    pub fn is_full(&self, rows_max: usize) -> bool {
+        self.rows >= rows_max || self.bytes >= BATCH_BYTES
     }
 
     /// Whether there is nothing to do and nobody to answer.
@@ -41,34 +63,38 @@ impl BatchInput {
     }
 
     /// Adds a write.
-    pub fn add_write(&mut self, changes: Vec<Change>, reply: Reply<Written>) {
+    pub fn add_write(&mut self, changes: Vec<Change>, reply: WriteReply) {
         self.arrived.get_or_insert_with(Instant::now);
         for change in changes {
             for batch in change.batches {
-                self.rows += batch.len();
-                self.pieces.push((change.relation, batch));
+                self.add_piece(change.relation, batch);
             }
         }
         self.replies.push(reply);
+    }
+
+    fn add_piece(&mut self, relation: RelationId, batch: WeightedBatch) {
+        self.rows += batch.len();
+        self.bytes += batch.rows.get_array_memory_size();
+        self.pieces.push((relation, batch));
     }
 
     /// Adds what a source has read.
     pub fn add_source(&mut self, relation: RelationId, rows: RecordBatch, next: Position, read_at: Instant) {
         let arrived = self.arrived.get_or_insert(read_at);
         *arrived = read_at.min(*arrived);
-        self.rows += rows.num_rows();
-        self.sources.push((relation, rows.num_rows() as u64, next));
-        self.pieces.push((relation, WeightedBatch::inserted(rows)));
+        self.sources.push(SourceRows { relation, rows: rows.num_rows() as u64, next });
+        self.add_piece(relation, WeightedBatch::inserted(rows));
     }
 
-    /// Source progress of this batch: relation, rows, next position.
-    pub fn take_sources(&mut self) -> Vec<(RelationId, u64, Position)> {
+    /// What sources contribute, in order.
+    pub fn take_sources(&mut self) -> Vec<SourceRows> {
         std::mem::take(&mut self.sources)
     }
 
     /// Answers every write with an error.
     pub fn refuse(self, error: &Error) {
-        self.replies.into_iter().for_each(|reply| drop(reply.send(Err(error.clone()))));
+        self.replies.into_iter().for_each(|write| drop(write.reply.send(Err(error.clone()))));
     }
 
     /// Each task's share. Rows of relations that keep their order all go to task 0; others are cut evenly.
@@ -77,7 +103,7 @@ impl BatchInput {
         tasks: usize,
         turn: &mut usize,
         keeps_order: impl Fn(RelationId) -> bool,
-    ) -> (Vec<HashMap<RelationId, Vec<WeightedBatch>>>, Vec<Reply<Written>>) {
+    ) -> (Vec<HashMap<RelationId, Vec<WeightedBatch>>>, Vec<WriteReply>) {
         let mut shared: Vec<HashMap<RelationId, Vec<WeightedBatch>>> = vec![HashMap::new(); tasks];
         for (relation, piece) in self.pieces.into_iter().filter(|(_, piece)| !piece.is_empty()) {
             if keeps_order(relation) || piece.weights.is_some() {

@@ -20,10 +20,13 @@ use crate::Result;
 pub(crate) enum Command {
     /// Run one batch. Answered with an [`Output`].
     Step(Step),
-    /// Add a relation; answered with an [`Output`] that may hold an error.
-    Add(Arc<TaskSpec>),
-    /// Feed a new view what its inputs hold. Answered with an [`Output`].
+    /// Add a relation; answered with an [`Output`] that may hold an error. A view or sink that is `new` takes part in steps only after
+    /// [`Command::CatchUp`].
+    Add { spec: Arc<TaskSpec>, is_new: bool },
+    /// Feed a new view what its inputs held when it was added. Answered with an [`Output`].
     Backfill(Backfill),
+    /// Feed a new view what has come since it was added; from the next step on it is one of the others. Answered with an [`Output`].
+    CatchUp(RelationId),
     /// Restore rows of a state chunk.
     Load { relation: RelationId, table: u16, chunk: usize, rows: Arc<LoadedRows> },
     /// All chunks of a relation are loaded. Answered with an [`Output`].

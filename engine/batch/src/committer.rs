@@ -78,9 +78,9 @@ impl Committer {
                         tracing::warn!("disk is full: commits pause until there is room");
                         paused = true;
                     }
-                    self.wait_for_room();
+                    self.wait_for_room()?;
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(Error::Stopped(error.to_string())),
             }
         };
         self.shared.note_commit(arrived.map(|arrived| arrived.elapsed()), stats.bytes);
@@ -91,13 +91,15 @@ impl Committer {
         Ok(commit.txid)
     }
 
-    fn wait_for_room(&self) {
-        loop {
+    /// Fails only when the engine is stopped meanwhile: nobody has been told of the commit.
+    fn wait_for_room(&self) -> Result<()> {
+        while !self.shared.is_stopping() {
             std::thread::sleep(DISK_FULL_PAUSE);
             if self.store.reopen().is_ok() {
-                return;
+                return Ok(());
             }
         }
+        Err(Error::Stopped("the disk is full; what was not acknowledged is not written".into()))
     }
 
     fn announce(&self, job: Job, outcome: Result<TxId>) {

@@ -1,86 +1,27 @@
-//! Relations coming to life: created with a back-fill, or restored from the store.
+//! Relations coming to life: made known to the tasks, or restored from the store.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use monsoon_circuit::{Circuit, CircuitPlan, Operator, RelationId};
-use monsoon_connectors::Position;
-use monsoon_state::{TxId, Write};
 
 use crate::chunk::{decode, decode_state};
 use crate::command::{Command, LoadedRows, Output, TaskKind, TaskSpec, relation_of, table_id};
-use crate::driver::{Driver, EventTime, Relation, Role, SourceProgress, SourceRole, answer, content_table};
+use crate::driver::{Driver, EventTime, Relation, Role, SourceProgress, SourceRole, content_table};
 use crate::merge::Merge;
-use crate::relation::{RelationKind, RelationSpec};
-use crate::request::Reply;
+use crate::relation::{RelationKind, RelationSpec, Watermark};
 use crate::sink_writer::SinkWriter;
 use crate::source_reader::SourceReader;
 use crate::{Error, Result};
 
 impl Driver {
-    /// Adds a relation, back-fills it, and commits the catalog's writes with it.
-    pub fn create(&mut self, spec: RelationSpec, catalog: Vec<Write>, reply: Reply<TxId>) {
-        let id = spec.id;
-        match self.try_create(spec) {
-            Ok(output) => {
-                // Windows that are already over close with the next batch.
-                self.close_due |= self.windowed.contains(&id);
-                self.commit(catalog, output, vec![answer(reply)]);
-                if self.started
-                    && let Err(error) = self.start_source(id)
-                {
-                    *self.shared.connector_error(id).lock() = Some(error.to_string());
-                }
-            }
-            Err(error) => {
-                if matches!(error, Error::Stopped(_)) {
-                    self.fail(error.clone());
-                }
-                self.forget(&[id]);
-                drop(reply.send(Err(error)));
-            }
-        }
-    }
-
-    fn try_create(&mut self, spec: RelationSpec) -> Result<Output> {
-        if let Some(error) = &self.failed {
-            return Err(error.clone());
-        }
-        if let RelationKind::Source { open, .. } = &spec.kind {
-            open().map_err(|error| Error::Rejected(error.to_string()))?;
-        }
-        let id = spec.id;
-        let leftovers = self.clear_leftovers(id)?;
-        let mut sum = self.add(spec)?;
-        if !leftovers.is_empty() {
-            self.commit(leftovers, Output::default(), Vec::new());
-        }
-        let inputs = match self.relations.get(&id).map(|relation| &relation.role) {
-            Some(Role::View { inputs }) => inputs.clone(),
-            Some(Role::Sink) => self.sink_inputs(id),
-            _ => return Ok(sum),
-        };
-        // A view of nothing but constants still takes one step.
-        let inputs = if inputs.is_empty() { vec![id] } else { inputs };
-        for input in inputs {
-            sum.absorb(self.backfill(id, input)?);
-        }
-        Ok(sum)
-    }
-
-    /// State of the same number from a back-fill that failed, or from a plan that is no longer used.
-    fn clear_leftovers(&self, id: RelationId) -> Result<Vec<Write>> {
-        let tables = self.store.tables()?;
-        Ok(tables.into_iter().filter(|&table| relation_of(table) == id).map(|table| Write::Clear { table }).collect())
-    }
-
-    /// Makes a relation known to the tasks and to the driver, without any rows.
-    fn add(&mut self, spec: RelationSpec) -> Result<Output> {
+    /// Makes a relation known to the tasks and to the driver, without any rows. One that `is_new` is going to be filled.
+    pub fn add(&mut self, spec: RelationSpec, is_new: bool) -> Result<Output> {
         let id = spec.id;
         let (role, kind) = self.roles(spec.id, &spec.name, spec.kind)?;
         let task_spec = Arc::new(TaskSpec { id, schema: spec.schema.clone(), kind });
         for task in &self.tasks {
-            let _ = task.commands.send(Command::Add(task_spec.clone()));
+            let _ = task.commands.send(Command::Add { spec: task_spec.clone(), is_new });
         }
         let output = self.gather()?;
         if output.windowed {
@@ -93,15 +34,14 @@ impl Driver {
 
     fn roles(&mut self, id: RelationId, name: &str, kind: RelationKind) -> Result<(Role, TaskKind)> {
         Ok(match kind {
-            RelationKind::Stream { watermark } => (Role::Stream, TaskKind::Stream { watermark, retained: true }),
+            RelationKind::Stream { watermark } => (Role::Stream { time_column: time_column(watermark.as_ref()) }, TaskKind::Stream { watermark, retained: true }),
             RelationKind::Source { open, watermark } => {
-                let source = SourceRole { open, progress: SourceProgress::default(), reader: None };
+                let time_column = time_column(watermark.as_ref());
+                let source = SourceRole { open, time_column, progress: SourceProgress::default(), reader: None };
                 (Role::Source(source), TaskKind::Stream { watermark, retained: false })
             }
             RelationKind::Table { key } => (Role::Table, TaskKind::Table { key }),
-            RelationKind::View { plan, ephemeral } => {
-                (Role::View { inputs: inputs_of(&plan) }, TaskKind::View { plan, ephemeral })
-            }
+            RelationKind::View { plan, ephemeral } => (Role::View, TaskKind::View { plan, ephemeral }),
             RelationKind::Sink { plan, open } => {
                 let sink = open().map_err(|error| Error::Rejected(error.to_string()))?;
                 let replayed = sink.needs_replay();
@@ -109,14 +49,9 @@ impl Driver {
                 let writer = SinkWriter::start(id, sink, self.store.clone(), error)
                     .map_err(|error| Error::Rejected(format!("sink {name} can't be started: {error}")))?;
                 self.shared.sinks.lock().insert(id, writer);
-                self.shared.note_sink_inputs(id, inputs_of(&plan));
                 (Role::Sink, TaskKind::Sink { plan, replayed })
             }
         })
-    }
-
-    fn sink_inputs(&self, id: RelationId) -> Vec<RelationId> {
-        self.shared.sink_inputs(id)
     }
 
     /// Tells the folder how the relation's chunks add up.
@@ -146,7 +81,7 @@ impl Driver {
     /// Adds a relation that exists, with what the store holds of it.
     pub fn restore(&mut self, spec: RelationSpec) -> Result<()> {
         let id = spec.id;
-        self.add(spec)?;
+        self.add(spec, false)?;
         self.restore_progress(id)?;
         let content_in_memory =
             matches!(self.relations.get(&id).map(|relation| &relation.role), Some(Role::Table | Role::View { .. }));
@@ -192,33 +127,31 @@ impl Driver {
         }
     }
 
-    pub fn start_sources(&mut self) -> Result<()> {
+    pub fn start_sources(&mut self) {
         let ids: Vec<RelationId> = self.relations.keys().copied().collect();
-        for id in ids {
-            // One source that can't be opened doesn't keep the others from running; SHOW tells.
-            if let Err(error) = self.start_source(id) {
-                tracing::error!("source {id} can't be read: {error}");
-                *self.shared.connector_error(id).lock() = Some(error.to_string());
-            }
-        }
-        Ok(())
+        ids.into_iter().for_each(|id| self.start_source(id));
     }
 
-    fn start_source(&mut self, id: RelationId) -> Result<()> {
+    /// Lets a source be read, if the relation is one. That it can't be opened doesn't keep others from running; SHOW tells.
+    pub fn start_source(&mut self, id: RelationId) {
         let rows_max = self.config.batch_rows;
         let requests = self.to_self.clone();
         let error = self.shared.connector_error(id);
-        let Some(Relation { role: Role::Source(source), .. }) = self.relations.get_mut(&id) else { return Ok(()) };
-        let opened = (source.open)().map_err(|error| Error::Rejected(error.to_string()))?;
-        let position: &Position = &source.progress.position;
-        let reader = SourceReader::start(id, opened, position, rows_max, requests, error).map_err(Error::Rejected)?;
-        source.reader = Some(reader);
-        Ok(())
+        let Some(Relation { role: Role::Source(source), .. }) = self.relations.get_mut(&id) else { return };
+        let position = source.progress.position.clone();
+        match SourceReader::start(id, source.open.clone(), position, rows_max, requests, error.clone()) {
+            Ok(reader) => source.reader = Some(reader),
+            Err(reason) => *error.lock() = Some(reason),
+        }
     }
 }
 
+fn time_column(watermark: Option<&Watermark>) -> Option<usize> {
+    watermark.map(|watermark| watermark.column)
+}
+
 /// The relations a plan reads, each once.
-fn inputs_of(plan: &CircuitPlan) -> Vec<RelationId> {
+pub(crate) fn inputs_of(plan: &CircuitPlan) -> Vec<RelationId> {
     let inputs = plan.nodes.iter().filter_map(|node| match &node.operator {
         Operator::Input { relation, .. } => Some(*relation),
         _ => None,

@@ -3,7 +3,7 @@
 //! One thread. It is the only one that gives out txids and the only one that talks to the tasks, so the order of its work
 //! is the order of everything: a read sees exactly the batches dispatched before it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,10 +15,12 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::unbounded_channel;
 
 use crate::api::{Change, ReadRequest, Written};
-use crate::batch_input::BatchInput;
-use crate::command::{Backfill, Command, Output, Step, table_id};
+use crate::backfill::{Building, Creation};
+use crate::batch_input::{BatchInput, SourceRows, WriteReply};
+use crate::command::{Command, Output, Step, relation_of, table_id};
 use crate::committer::{Job, Then};
-use crate::log::{LogReader, OpenSource};
+use crate::late::{LateRange, count_late};
+use crate::log::{LogReader, OpenSource, RowsFrom, late_prefix};
 use crate::request::{ReadStarted, Reading, Reply, Request, SubscribeStarted};
 use crate::shared::Shared;
 use crate::source_reader::SourceReader;
@@ -38,16 +40,18 @@ pub(crate) struct Relation {
 
 /// What a relation is to the driver.
 pub(crate) enum Role {
-    Stream,
+    /// With the place of the column of event time, if it has a watermark.
+    Stream { time_column: Option<usize> },
     Source(SourceRole),
     Table,
-    View { inputs: Vec<RelationId> },
+    View,
     Sink,
 }
 
 /// A source and how far it is.
 pub(crate) struct SourceRole {
     pub open: OpenSource,
+    pub time_column: Option<usize>,
     pub progress: SourceProgress,
     pub reader: Option<SourceReader>,
 }
@@ -89,6 +93,12 @@ pub(crate) struct Driver {
     pub close_due: bool,
     pub batches: u64,
     pub over_memory: bool,
+    /// Sources whose rows were taken and that may not read more while there is too much state.
+    pub owed: Vec<RelationId>,
+    /// The relation that is being filled.
+    pub building: Option<Building>,
+    /// Relations to be created after it.
+    pub creations: VecDeque<Creation>,
     pub failed: Option<Error>,
     /// Which task gets the next small batch.
     pub turn: usize,
@@ -97,8 +107,15 @@ pub(crate) struct Driver {
 impl Driver {
     /// Works until it is told to stop or everybody has hung up.
     pub fn run(mut self) {
-        while let Ok(first) = self.requests.recv() {
-            let mut next = Some(first);
+        loop {
+            let mut next = if self.building.is_some() {
+                // One piece of the back-fill, then whatever has come in.
+                self.build_on();
+                self.requests.try_recv().ok()
+            } else {
+                let Ok(first) = self.requests.recv() else { return };
+                Some(first)
+            };
             let mut batch = BatchInput::default();
             while let Some(request) = next.take() {
                 match request {
@@ -119,7 +136,7 @@ impl Driver {
                         self.handle(other);
                     }
                 }
-                if batch.rows() < self.config.batch_rows {
+                if !batch.is_full(self.config.batch_rows) {
                     next = self.requests.try_recv().ok();
                 }
             }
@@ -137,14 +154,14 @@ impl Driver {
 
     fn handle(&mut self, request: Request) {
         match request {
-            Request::Create { relation, catalog, reply } => self.create(*relation, catalog, reply),
+            Request::Create { relation, catalog, reply } => self.create(Creation { spec: *relation, catalog, reply }),
             Request::Restore { relation, reply } => drop(reply.send(self.restore(*relation))),
             Request::Start { reply } => {
                 self.started = true;
                 // A crash may have come between a batch and the windows it ended.
                 self.close_due |= !self.windowed.is_empty();
-                let outcome = self.start_sources().and_then(|()| self.clear_orphans());
-                drop(reply.send(outcome));
+                self.start_sources();
+                drop(reply.send(self.clear_orphans()));
             }
             Request::Drop { relations, catalog, reply } => self.drop_relations(&relations, catalog, reply),
             Request::Catalog { writes, reply } => self.commit(writes, Output::default(), vec![answer(reply)]),
@@ -157,26 +174,42 @@ impl Driver {
 
     /// Checks a write and adds it to the batch; a wrong one is answered at once, alone.
     fn take_write(&mut self, changes: Vec<Change>, reply: Reply<Written>, batch: &mut BatchInput) {
-        match self.check_write(&changes) {
-            Ok(()) => batch.add_write(changes, reply),
+        match self.check_write(&changes).and_then(|()| self.late_rows(&changes)) {
+            Ok(late) => batch.add_write(changes, WriteReply { reply, late }),
             Err(error) => drop(reply.send(Err(error))),
         }
     }
 
-    fn check_write(&self, changes: &[Change]) -> Result<()> {
+    /// How many rows the tasks will drop: no watermark advances between this and the batch.
+    fn late_rows(&self, changes: &[Change]) -> Result<u64> {
+        let mut late = 0;
+        for change in changes {
+            let Some(Relation { role: Role::Stream { time_column: Some(column) }, .. }) = self.relations.get(&change.relation) else {
+                continue;
+            };
+            let Some(watermark) = self.watermarks.get(&change.relation) else { continue };
+            for batch in &change.batches {
+                late += count_late(batch.rows.column(*column), *watermark)?;
+            }
+        }
+        Ok(late)
+    }
+
+    fn check_write(&mut self, changes: &[Change]) -> Result<()> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
-        if self.over_memory {
-            return Err(Error::OutOfMemory { limit_mb: self.config.memory_limit_bytes >> 20 });
+        let inserts = changes.iter().flat_map(|change| &change.batches).any(|batch| has_weight(batch, |weight| weight > 0));
+        if inserts && self.over_memory && self.measure_memory() {
+            return Err(self.out_of_memory());
         }
         for change in changes {
             let relation = self.relations.get(&change.relation).ok_or(Error::NoRelation(change.relation.0))?;
-            let deletes = change.batches.iter().any(|batch| (0..batch.len()).any(|row| batch.weight(row) < 0));
+            let deletes = change.batches.iter().any(|batch| has_weight(batch, |weight| weight < 0));
             match &relation.role {
                 Role::Table => {}
-                Role::Stream if !deletes => {}
-                Role::Stream => return Err(Error::Rejected("rows can't be deleted from a stream".into())),
+                Role::Stream { .. } if !deletes => {}
+                Role::Stream { .. } => return Err(Error::Rejected("rows can't be deleted from a stream".into())),
                 _ => return Err(Error::Rejected("only streams and tables can be written to".into())),
             }
             if change.batches.iter().any(|batch| batch.rows.schema().fields().len() != relation.schema.fields().len()) {
@@ -200,7 +233,8 @@ impl Driver {
         }
         let arrived = batch.arrived();
         let sources = batch.take_sources();
-        let writes = self.advance_sources(&sources);
+        let before: Vec<u64> = sources.iter().map(|rows| self.source_rows(rows.relation)).collect();
+        let mut writes = self.advance_sources(&sources);
         let wanted = Arc::new(self.shared.subscribers.wanted());
         let relations = &self.relations;
         // Tables take their writes in order, so one task must see them all before the exchange.
@@ -211,29 +245,66 @@ impl Driver {
             let _ = task.commands.send(Command::Step(step));
         }
         let outcome = self.gather();
-        for (relation, ..) in &sources {
-            if let Some(Relation { role: Role::Source(source), .. }) = self.relations.get(relation)
+        self.owed.extend(sources.iter().map(|rows| rows.relation));
+        match outcome {
+            Ok(output) => {
+                writes.extend(self.note_late_ranges(&sources, &before, &output));
+                let then = replies.into_iter().map(acknowledge).collect();
+                self.commit_arrived(writes, output, then, arrived);
+            }
+            Err(error) => {
+                self.fail(error.clone());
+                replies.into_iter().for_each(|write| drop(write.reply.send(Err(error.clone()))));
+            }
+        }
+        self.batches += 1;
+        if self.over_memory || self.batches.is_multiple_of(MEMORY_CHECK_BATCHES) {
+            self.measure_memory();
+        }
+        self.let_sources_go_on();
+    }
+
+    /// Rows that a source has delivered so far.
+    fn source_rows(&self, relation: RelationId) -> u64 {
+        match self.relations.get(&relation).map(|relation| &relation.role) {
+            Some(Role::Source(source)) => source.progress.rows,
+            _ => 0,
+        }
+    }
+
+    /// Of the pieces that a batch took from sources: those that a replay must look for late rows in.
+    fn note_late_ranges(&self, sources: &[SourceRows], before: &[u64], output: &Output) -> Vec<Write> {
+        let mut firsts: HashMap<RelationId, u64> = HashMap::new();
+        let mut writes = Vec::new();
+        for (piece, before) in sources.iter().zip(before) {
+            let first = firsts.entry(piece.relation).or_insert(*before);
+            let is_late = output.late.iter().any(|(relation, _)| *relation == piece.relation);
+            if is_late && let Some(&watermark_us) = self.watermarks.get(&piece.relation) {
+                let range = LateRange { first: *first, rows: piece.rows, watermark_us };
+                writes.extend(put_json(format!("{}{first:020}", late_prefix(piece.relation)), &range));
+            }
+            *first += piece.rows;
+        }
+        writes
+    }
+
+    /// Lets the sources read on whose rows were taken, unless there is too much state.
+    fn let_sources_go_on(&mut self) {
+        if self.over_memory {
+            return;
+        }
+        for relation in std::mem::take(&mut self.owed) {
+            if let Some(Relation { role: Role::Source(source), .. }) = self.relations.get(&relation)
                 && let Some(reader) = &source.reader
             {
                 reader.taken();
             }
         }
-        match outcome {
-            Ok(output) => {
-                let then = replies.into_iter().map(|reply| acknowledge(reply, late_rows(&output))).collect();
-                self.commit_arrived(writes, output, then, arrived);
-            }
-            Err(error) => {
-                self.fail(error.clone());
-                replies.into_iter().for_each(|reply| drop(reply.send(Err(error.clone()))));
-            }
-        }
-        self.check_memory();
     }
 
-    fn advance_sources(&mut self, sources: &[(RelationId, u64, Position)]) -> Vec<Write> {
+    fn advance_sources(&mut self, sources: &[SourceRows]) -> Vec<Write> {
         let mut writes = Vec::new();
-        for (relation, rows, next) in sources {
+        for SourceRows { relation, rows, next } in sources {
             let Some(Relation { role: Role::Source(source), .. }) = self.relations.get_mut(relation) else { continue };
             source.progress = SourceProgress { position: next.clone(), rows: source.progress.rows + rows };
             writes.extend(put_json(format!("e/source/{relation}"), &source.progress));
@@ -320,6 +391,9 @@ impl Driver {
     }
 
     fn read(&mut self, requests: Vec<ReadRequest>) -> Result<ReadStarted> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
         let mut relations = Vec::with_capacity(requests.len());
         for request in requests {
             let reading = self.read_one(request.relation, request.keys)?;
@@ -331,33 +405,28 @@ impl Driver {
     fn read_one(&self, id: RelationId, keys: Option<Vec<Vec<datafusion::common::ScalarValue>>>) -> Result<Reading> {
         let relation = self.relations.get(&id).ok_or(Error::NoRelation(id.0))?;
         match &relation.role {
-            Role::Stream | Role::Source(_) => Ok(Reading::Log(self.log_reader(id)?)),
+            Role::Stream { .. } | Role::Source(_) => Ok(Reading::Log(self.log_reader(id))),
             Role::Sink => Err(Error::Rejected("a sink can't be read".into())),
-            Role::Table | Role::View { .. } => {
-                let (reply, receiver) = unbounded_channel();
+            Role::Table | Role::View => {
+                let (reply, answers) = unbounded_channel();
                 let keys = keys.map(Arc::new);
                 for task in &self.tasks {
                     let _ = task.commands.send(Command::Read { relation: id, keys: keys.clone(), reply: reply.clone() });
                 }
-                Ok(Reading::Tasks(receiver))
+                Ok(Reading::Tasks { answers, tasks: self.tasks.len() })
             }
         }
     }
 
     /// Reads a stream up to the last dispatched txid.
-    pub fn log_reader(&self, id: RelationId) -> Result<LogReader> {
-        match self.relations.get(&id).map(|relation| &relation.role) {
+    pub fn log_reader(&self, id: RelationId) -> LogReader {
+        let rows_from = match self.relations.get(&id).map(|relation| &relation.role) {
             Some(Role::Source(source)) => {
-                let late = self.event_times.get(&id).map_or(0, |time| time.late);
-                if late > 0 {
-                    return Err(Error::Rejected(format!(
-                        "{late} rows of this stream were late and dropped, and its connector's rows are not kept: it can't be read again exactly"
-                    )));
-                }
-                Ok(LogReader::Replay { open: source.open.clone(), rows: source.progress.rows })
+                RowsFrom::Source { open: source.open.clone(), rows: source.progress.rows, time_column: source.time_column }
             }
-            _ => Ok(LogReader::Chunks { store: self.store.clone(), relation: id, until: self.last }),
-        }
+            _ => RowsFrom::Chunks(Arc::new(self.shared.log_guard.hold(table_id(id, 0), self.last))),
+        };
+        LogReader { store: self.store.clone(), relation: id, rows_from }
     }
 
     fn subscribe(&mut self, id: RelationId, options: crate::api::SubscribeOptions) -> Result<SubscribeStarted> {
@@ -372,19 +441,28 @@ impl Driver {
     }
 
     fn drop_relations(&mut self, ids: &[RelationId], catalog: Vec<Write>, reply: Reply<TxId>) {
+        self.give_up_building(ids);
+        // So that no chunk of theirs is still under way.
+        self.wait_for_commits();
         let mut writes = catalog;
-        let tables = match self.store.tables() {
-            Ok(tables) => tables,
-            Err(error) => return drop(reply.send(Err(error.into()))),
-        };
         for &id in ids {
-            writes.extend(tables.iter().filter(|&&table| crate::command::relation_of(table) == id).map(|&table| Write::Clear { table }));
-            writes.push(Write::Delete { key: format!("e/source/{id}").into_bytes() });
-            writes.push(Write::Delete { key: format!("e/watermark/{id}").into_bytes() });
+            match self.removals(id) {
+                Ok(removals) => writes.extend(removals),
+                Err(error) => return drop(reply.send(Err(error))),
+            }
         }
         self.forget(ids);
-        // Chunks of commits still under way may not be among `tables`: they are cleared at the next start as orphans.
         self.commit(writes, Output::default(), vec![answer(reply)]);
+    }
+
+    /// Removes everything that the store holds of a relation.
+    pub fn removals(&self, id: RelationId) -> Result<Vec<Write>> {
+        let tables = self.store.tables()?.into_iter().filter(|&table| relation_of(table) == id);
+        let mut writes: Vec<Write> = tables.map(|table| Write::Clear { table }).collect();
+        let late = self.store.scan(late_prefix(id).as_bytes())?.into_iter().map(|(key, _)| key);
+        let keys = [format!("e/source/{id}"), format!("e/watermark/{id}")].map(String::into_bytes);
+        writes.extend(keys.into_iter().chain(late).map(|key| Write::Delete { key }));
+        Ok(writes)
     }
 
     pub fn forget(&mut self, ids: &[RelationId]) {
@@ -401,12 +479,16 @@ impl Driver {
         for task in &self.tasks {
             let _ = task.commands.send(Command::Remove(ids.to_vec()));
         }
+        if self.over_memory {
+            self.measure_memory();
+            self.let_sources_go_on();
+        }
     }
 
-    /// Chunks of relations that no longer exist: a back-fill that a crash cut short, or a drop beside a commit.
+    /// Chunks of relations that no longer exist: a back-fill that a crash cut short.
     fn clear_orphans(&mut self) -> Result<()> {
         let tables = self.store.tables()?;
-        let orphans = tables.into_iter().filter(|&table| !self.relations.contains_key(&crate::command::relation_of(table)));
+        let orphans = tables.into_iter().filter(|&table| !self.relations.contains_key(&relation_of(table)));
         let writes: Vec<Write> = orphans.map(|table| Write::Clear { table }).collect();
         if !writes.is_empty() {
             self.commit(writes, Output::default(), Vec::new());
@@ -429,53 +511,15 @@ impl Driver {
         })]);
     }
 
-    /// Feeds a new view what one of its inputs holds; each round is one step of every task.
-    pub fn backfill(&mut self, view: RelationId, input: RelationId) -> Result<Output> {
-        let reader = match self.relations.get(&input).map(|relation| &relation.role) {
-            Some(Role::Stream | Role::Source(_)) => self.log_reader(input)?,
-            _ => return self.backfill_round(view, input, None),
-        };
-        self.wait_for_commits();
-        // A step without rows: what a query answers to nothing (a count of 0) is there even if the stream is empty.
-        let mut sum = self.backfill_round(view, input, None)?;
-        reader.for_each(&mut |rows| {
-            let output = self.backfill_round(view, input, Some(rows))?;
-            sum.absorb(output);
-            if sum.chunk_bytes() > BACKFILL_COMMIT_BYTES {
-                // Not visible before the catalog entry: a crash leaves orphans, which the next start clears.
-                self.commit(Vec::new(), std::mem::take(&mut sum), Vec::new());
-            }
-            Ok(true)
-        })?;
-        Ok(sum)
-    }
-
-    fn backfill_round(
-        &mut self,
-        view: RelationId,
-        input: RelationId,
-        rows: Option<arrow::array::RecordBatch>,
-    ) -> Result<Output> {
-        let shares = rows.map(|rows| crate::batch_input::shares(rows, self.tasks.len(), &mut self.turn));
-        for (place, task) in self.tasks.iter().enumerate() {
-            let rows = shares.as_ref().map(|shares| shares[place].clone().into_iter().map(WeightedBatch::inserted).collect());
-            let _ = task.commands.send(Command::Backfill(Backfill { view, input, rows }));
-        }
-        self.gather()
-    }
-
     /// Returns when everything handed to the committer is in the store.
-    fn wait_for_commits(&mut self) {
+    pub fn wait_for_commits(&mut self) {
         let (done, wait) = crossbeam_channel::bounded(1);
         self.barrier(vec![Box::new(move |_| done.send(()).unwrap_or_default())]);
         let _ = wait.recv();
     }
 
-    fn check_memory(&mut self) {
-        self.batches += 1;
-        if !self.batches.is_multiple_of(MEMORY_CHECK_BATCHES) {
-            return;
-        }
+    /// Adds up the memory of all state; answers whether it is too much.
+    pub fn measure_memory(&mut self) -> bool {
         let (reply, mut receiver) = unbounded_channel();
         for task in &self.tasks {
             let _ = task.commands.send(Command::Memory { reply: reply.clone() });
@@ -492,14 +536,17 @@ impl Driver {
         self.shared.note_memory(by_relation);
         let over = total > self.config.memory_limit_bytes;
         if over && !self.over_memory {
-            tracing::warn!("state takes {} MB, more than memory_limit: writes are refused", total >> 20);
+            tracing::warn!("state takes {} MB, more than memory_limit: writes are refused, and sources wait", total >> 20);
         }
         self.over_memory = over;
+        over
+    }
+
+    pub fn out_of_memory(&self) -> Error {
+        Error::OutOfMemory { limit_mb: self.config.memory_limit_bytes >> 20 }
     }
 }
 
-/// Bytes of back-filled state after which it is committed, still invisible.
-const BACKFILL_COMMIT_BYTES: usize = 32 << 20;
 /// The memory of all state is added up once in so many batches.
 const MEMORY_CHECK_BATCHES: u64 = 64;
 
@@ -516,11 +563,14 @@ fn worse(old: Option<Error>, new: Error) -> Error {
     }
 }
 
-fn late_rows(output: &Output) -> u64 {
-    output.late.iter().map(|(_, late)| late).sum()
+fn has_weight(batch: &WeightedBatch, wanted: impl Fn(i64) -> bool) -> bool {
+    match &batch.weights {
+        None => batch.len() > 0 && wanted(1),
+        Some(weights) => weights.values().iter().any(|&weight| wanted(weight)),
+    }
 }
 
-fn acknowledge(reply: Reply<Written>, late: u64) -> Then {
+fn acknowledge(WriteReply { reply, late }: WriteReply) -> Then {
     Box::new(move |outcome| drop(reply.send(outcome.map(|txid| Written { txid, late }))))
 }
 

@@ -1,6 +1,7 @@
 //! `Engine`: the handle to everything that runs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -11,6 +12,7 @@ use futures::StreamExt;
 use monsoon_circuit::{RelationId, WeightedBatch};
 use monsoon_state::{StateStore, TxId, Write};
 use parking_lot::Mutex;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{oneshot, watch};
 
 use crate::api::{
@@ -67,7 +69,7 @@ impl Engine {
         let (requests, received) = unbounded();
         let (jobs, waiting) = bounded(COMMITS_WAITING_MAX);
         let (announce, committed) = watch::channel(store.last_txid());
-        let (folder, fold_thread) = Folder::start(store.clone(), shared.merge_kinds.clone()).map_err(Error::bug)?;
+        let (folder, fold_thread) = Folder::start(store.clone(), shared.merge_kinds.clone(), shared.log_guard.clone()).map_err(Error::bug)?;
         let mut threads = vec![fold_thread];
         let committer = Committer {
             store: store.clone(),
@@ -95,10 +97,13 @@ impl Engine {
             close_due: false,
             batches: 0,
             over_memory: false,
+            owed: Vec::new(),
+            building: None,
+            creations: VecDeque::new(),
             failed: None,
             turn: 0,
         };
-        threads.push(spawn("monsoon-driver".into(), move || driver.run())?);
+        threads.push(spawn("monsoon-driver".into(), move || drive(driver))?);
         Ok(Engine { requests, committed, shared, store, threads: Arc::new(Mutex::new(threads)) })
     }
 
@@ -119,8 +124,8 @@ impl Engine {
         self.ask(|reply| Request::Start { reply }).await
     }
 
-    /// Creates a relation. A view is back-filled first; other relations wait meanwhile. The catalog's writes are in the commit that
-    /// makes it visible. State a relation of this number had before is dropped.
+    /// Creates a relation. A view is back-filled first, a piece at a time between the batches of the others. The catalog's writes are in
+    /// the commit that makes it visible. State a relation of this number had before is dropped.
     pub async fn create(&self, relation: RelationSpec, catalog: Vec<Write>) -> Result<TxId> {
         self.ask(|reply| Request::Create { relation: Box::new(relation), catalog, reply }).await
     }
@@ -151,15 +156,7 @@ impl Engine {
         for (relation, reading) in started.relations {
             let rows = match reading {
                 Reading::Log(reader) => Rows::Log(Arc::new(move || reader.clone().stream())),
-                Reading::Tasks(mut answers) => {
-                    let mut batches = Vec::new();
-                    while let Some(answer) = answers.recv().await {
-                        for batch in answer? {
-                            batches.push(expand(batch)?);
-                        }
-                    }
-                    Rows::Batches(batches)
-                }
+                Reading::Tasks { answers, tasks } => Rows::Batches(gather_rows(answers, tasks).await?),
             };
             relations.insert(relation, rows);
         }
@@ -230,8 +227,10 @@ impl Engine {
         &self.store
     }
 
-    /// Stops sources and the driver, and waits for the last commit and for every thread that uses the store.
+    /// Stops sources and the driver, and waits for the last commit and for every thread that uses the store. A commit that waits for
+    /// room on a full disk is given up: it has not been acknowledged.
     pub async fn stop(&self) -> Result<()> {
+        self.shared.note_stopping();
         let outcome = self.ask(|reply| Request::Stop { reply }).await;
         let threads = std::mem::take(&mut *self.threads.lock());
         let joined = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join())));
@@ -253,6 +252,26 @@ fn start_tasks(tasks: usize, threads: &mut Vec<JoinHandle<()>>) -> Result<Vec<Ta
 
 fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
     std::thread::Builder::new().name(name).spawn(work).map_err(Error::bug)
+}
+
+/// The rows that all the tasks answer with.
+async fn gather_rows(mut answers: UnboundedReceiver<Result<Vec<WeightedBatch>>>, tasks: usize) -> Result<Vec<RecordBatch>> {
+    let mut batches = Vec::new();
+    for _ in 0..tasks {
+        let answer = answers.recv().await.ok_or_else(|| Error::Stopped("a task has stopped".into()))?;
+        for batch in answer? {
+            batches.push(expand(batch)?);
+        }
+    }
+    Ok(batches)
+}
+
+/// Runs the driver; that it panicked is told as any other failure is.
+fn drive(driver: Driver) {
+    let shared = driver.shared.clone();
+    if std::panic::catch_unwind(AssertUnwindSafe(|| driver.run())).is_err() {
+        shared.note_failure(&Error::bug("the driver panicked"));
+    }
 }
 
 /// Rows as often as they are there.

@@ -27,6 +27,12 @@ pub enum Error {
         /// The bound.
         rows_max: usize,
     },
+    /// The disk is full: what asked for the store can be tried again when there is room.
+    #[error("the disk is full; try again when there is room")]
+    DiskFull,
+    /// What the store holds is not what was written: refuse, and keep the evidence.
+    #[error("{0}")]
+    Damaged(String),
     /// A task can't go on because another one has stopped, which says why.
     #[error("another task has stopped")]
     PeerStopped,
@@ -41,9 +47,14 @@ impl Error {
         Error::Stopped(format!("internal error: {reason}"))
     }
 
-    /// What the store holds doesn't decode: the engine stops.
+    /// What the store holds doesn't decode.
     pub(crate) fn corrupt(reason: impl std::fmt::Display) -> Error {
-        Error::Stopped(format!("data directory is damaged: {reason}"))
+        Error::Damaged(format!("data directory is damaged: {reason}"))
+    }
+
+    /// Whether the engine can't go on after it.
+    pub(crate) fn stops_engine(&self) -> bool {
+        matches!(self, Error::Stopped(_) | Error::PeerStopped)
     }
 }
 
@@ -59,6 +70,10 @@ impl From<monsoon_circuit::Error> for Error {
 
 impl From<monsoon_state::Error> for Error {
     fn from(error: monsoon_state::Error) -> Error {
-        Error::Stopped(error.to_string())
+        match error {
+            monsoon_state::Error::DiskFull => Error::DiskFull,
+            monsoon_state::Error::Corrupt(_) | monsoon_state::Error::CorruptChunk { .. } => Error::Damaged(error.to_string()),
+            other => Error::Stopped(other.to_string()),
+        }
     }
 }

@@ -10,6 +10,7 @@ use monsoon_state::{Commit, StateStore, TableId, Write, fold_table};
 use parking_lot::Mutex;
 
 use crate::command::relation_of;
+use crate::log_guard::LogGuard;
 use crate::merge::{Merge, merge};
 
 /// A table is looked at after so many new chunks.
@@ -26,9 +27,13 @@ pub(crate) struct Folder {
 
 impl Folder {
     /// Starts the thread that folds; it ends when the folder is dropped.
-    pub fn start(store: Arc<dyn StateStore>, kinds: MergeKinds) -> std::io::Result<(Folder, JoinHandle<()>)> {
+    pub fn start(
+        store: Arc<dyn StateStore>,
+        kinds: MergeKinds,
+        guard: Arc<LogGuard>,
+    ) -> std::io::Result<(Folder, JoinHandle<()>)> {
         let (due, tables) = unbounded();
-        let fold = move || fold_all(&tables, store.as_ref(), &kinds);
+        let fold = move || fold_all(&tables, store.as_ref(), &kinds, &guard);
         let thread = std::thread::Builder::new().name("monsoon-fold".into()).spawn(fold)?;
         Ok((Folder { appended: HashMap::new(), due }, thread))
     }
@@ -49,13 +54,14 @@ impl Folder {
     }
 }
 
-fn fold_all(tables: &Receiver<TableId>, store: &dyn StateStore, kinds: &MergeKinds) {
+fn fold_all(tables: &Receiver<TableId>, store: &dyn StateStore, kinds: &MergeKinds, guard: &LogGuard) {
     while let Ok(table) = tables.recv() {
         let kind = kinds.lock().get(&table).copied();
         let Some(kind) = kind else { continue };
         loop {
+            let turn = guard.begin_fold(table);
             let first = store.chunk_sizes(table).ok().and_then(|sizes| sizes.first().map(|(id, ..)| *id));
-            let outcome = fold_table(store, table, &|chunks| {
+            let outcome = fold_table(store, table, turn.after, &|chunks| {
                 let oldest = chunks.first().map(|chunk| chunk.id) == first;
                 merge(kind, chunks, oldest).map_err(|error| monsoon_state::Error::Corrupt(error.to_string()))
             });

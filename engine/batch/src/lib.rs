@@ -3,6 +3,7 @@
 //! Knows circuits, connectors and the state store, and is the only one that gives out txids. Doesn't know SQL or clients.
 
 mod api;
+mod backfill;
 mod batch_input;
 mod chunk;
 mod command;
@@ -13,7 +14,9 @@ mod driver;
 mod engine;
 mod error;
 mod fold;
+mod late;
 mod log;
+mod log_guard;
 mod merge;
 mod peers;
 mod relation;

@@ -43,8 +43,8 @@ pub(crate) struct ReadStarted {
 
 /// Where the rows of a relation come from.
 pub(crate) enum Reading {
-    /// One answer per task, then the channel closes.
-    Tasks(mpsc::UnboundedReceiver<Result<Vec<WeightedBatch>>>),
+    /// One answer per task.
+    Tasks { answers: mpsc::UnboundedReceiver<Result<Vec<WeightedBatch>>>, tasks: usize },
     /// A stream's log, or a source replayed.
     Log(LogReader),
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use monsoon_circuit::{RelationId, RowError};
@@ -13,6 +14,7 @@ use crate::Error;
 use crate::api::{ErrorRow, RelationStats};
 use crate::driver::EventTime;
 use crate::fold::MergeKinds;
+use crate::log_guard::LogGuard;
 use crate::sink_writer::SinkWriter;
 use crate::subscriber::Subscribers;
 
@@ -25,21 +27,33 @@ pub(crate) struct Shared {
     pub subscribers: Arc<Subscribers>,
     pub sinks: Arc<Mutex<HashMap<RelationId, SinkWriter>>>,
     pub merge_kinds: MergeKinds,
+    pub log_guard: Arc<LogGuard>,
     append_only: Mutex<HashMap<RelationId, bool>>,
-    sink_inputs: Mutex<HashMap<RelationId, Vec<RelationId>>>,
     stats: Mutex<HashMap<RelationId, RelationStats>>,
     connector_errors: Mutex<HashMap<RelationId, Arc<Mutex<Option<String>>>>>,
     errors: Mutex<VecDeque<ErrorRow>>,
     latencies_us: Mutex<VecDeque<u64>>,
-    bytes_written: std::sync::atomic::AtomicU64,
+    bytes_written: AtomicU64,
     /// Why nothing more is written; nothing while all is well.
     failure: watch::Sender<Option<Error>>,
+    /// The engine is being stopped: nobody waits for room on a full disk any more.
+    stopping: AtomicBool,
 }
 
 /// Batch latencies kept; older ones go.
 const LATENCIES_MAX: usize = 65_536;
 
 impl Shared {
+    /// The engine is to end, also if that means to give up a commit that waits for room.
+    pub fn note_stopping(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    /// Whether the engine is to end.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
     /// Nothing more is written; the first reason stays.
     pub fn note_failure(&self, error: &Error) {
         self.failure.send_if_modified(|failure| {
@@ -78,15 +92,6 @@ impl Shared {
 
     pub fn note_append_only(&self, relation: RelationId, append_only: bool) {
         self.append_only.lock().insert(relation, append_only);
-    }
-
-    /// The relations a sink's circuit reads.
-    pub fn sink_inputs(&self, relation: RelationId) -> Vec<RelationId> {
-        self.sink_inputs.lock().get(&relation).cloned().unwrap_or_default()
-    }
-
-    pub fn note_sink_inputs(&self, relation: RelationId, inputs: Vec<RelationId>) {
-        self.sink_inputs.lock().insert(relation, inputs);
     }
 
     pub fn note_rows(&self, rows: &[(RelationId, u64)]) {
@@ -130,7 +135,7 @@ impl Shared {
 
     /// A commit is durable: how long after its first row arrived, and how large it was.
     pub fn note_commit(&self, latency: Option<std::time::Duration>, bytes: u64) {
-        self.bytes_written.fetch_add(bytes, std::sync::atomic::Ordering::Relaxed);
+        self.bytes_written.fetch_add(bytes, Ordering::Relaxed);
         let Some(latency) = latency else { return };
         let mut latencies = self.latencies_us.lock();
         if latencies.len() >= LATENCIES_MAX {
@@ -141,7 +146,7 @@ impl Shared {
 
     /// Bytes handed to the store since the start.
     pub fn bytes_written(&self) -> u64 {
-        self.bytes_written.load(std::sync::atomic::Ordering::Relaxed)
+        self.bytes_written.load(Ordering::Relaxed)
     }
 
     /// The newest batch latencies in microseconds, oldest first.

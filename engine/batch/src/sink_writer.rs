@@ -106,8 +106,8 @@ impl Thread {
         let table = table_id(self.relation, 0);
         let mut pending: Option<(TxId, Vec<ChunkId>, Vec<Change>)> = None;
         let store = self.store.clone();
-        for chunk in store.chunks(table)? {
-            let chunk = chunk?;
+        for (id, ..) in store.chunk_sizes(table)? {
+            let Some(chunk) = store.chunk(table, id)? else { continue };
             let batch = decode(&chunk.payload)?;
             let change = Change { rows: batch.rows, weights: batch.weights };
             match &mut pending {

@@ -8,6 +8,7 @@ use monsoon_circuit::RelationId;
 use monsoon_connectors::{Error as SourceError, Position, Read, Source};
 use parking_lot::Mutex;
 
+use crate::log::OpenSource;
 use crate::request::Request;
 
 /// Batches read and not yet taken by the driver.
@@ -25,17 +26,16 @@ impl SourceReader {
     /// Starts reading at a position.
     pub fn start(
         relation: RelationId,
-        mut source: Box<dyn Source>,
-        position: &Position,
+        open: OpenSource,
+        position: Position,
         rows_max: usize,
         requests: Sender<Request>,
         error: Arc<Mutex<Option<String>>>,
     ) -> std::result::Result<SourceReader, String> {
-        source.seek(position).map_err(|error| error.to_string())?;
         let (credit, credits) = bounded(READ_AHEAD);
         let (stop, stopped) = unbounded();
         (0..READ_AHEAD).for_each(|_| credit.try_send(()).unwrap_or_default());
-        let thread = Thread { relation, source, rows_max, requests, credits, stopped, error };
+        let thread = Thread { relation, open, position, rows_max, requests, credits, stopped, error };
         let name = format!("monsoon-source-{relation}");
         std::thread::Builder::new().name(name).spawn(move || thread.run()).map_err(|error| error.to_string())?;
         Ok(SourceReader { credit, _stop: stop })
@@ -49,7 +49,8 @@ impl SourceReader {
 
 struct Thread {
     relation: RelationId,
-    source: Box<dyn Source>,
+    open: OpenSource,
+    position: Position,
     rows_max: usize,
     requests: Sender<Request>,
     credits: Receiver<()>,
@@ -58,19 +59,42 @@ struct Thread {
 }
 
 impl Thread {
-    fn run(mut self) {
+    fn run(self) {
+        let Some(mut source) = self.open() else { return };
         while self.credits.recv().is_ok() {
-            let Some(request) = self.next() else { return };
+            let Some(request) = self.next(source.as_mut()) else { return };
             if self.requests.send(request).is_err() {
                 return;
             }
         }
     }
 
-    /// The next rows; `None` when there will be none, or nobody wants them.
-    fn next(&mut self) -> Option<Request> {
+    /// The source at its position; tries until it is there, or until nobody wants it any more.
+    fn open(&self) -> Option<Box<dyn Source>> {
         loop {
-            let pause = match self.source.read(self.rows_max) {
+            let opened = (self.open)().and_then(|mut source| source.seek(&self.position).map(|()| source));
+            match opened {
+                Ok(source) => {
+                    *self.error.lock() = None;
+                    return Some(source);
+                }
+                Err(error) => {
+                    let known = self.error.lock().replace(error.to_string());
+                    if known != Some(error.to_string()) {
+                        tracing::error!("source {} can't be read yet: {error}", self.relation);
+                    }
+                }
+            }
+            if self.is_stopped_within(RETRY_PAUSE) {
+                return None;
+            }
+        }
+    }
+
+    /// The next rows; `None` when there will be none, or nobody wants them.
+    fn next(&self, source: &mut dyn Source) -> Option<Request> {
+        loop {
+            let pause = match source.read(self.rows_max) {
                 Ok(Read::Rows { rows, next, bad }) => {
                     return Some(Request::SourceRows { relation: self.relation, rows, next, bad, read_at: Instant::now() });
                 }
@@ -86,9 +110,13 @@ impl Thread {
                     return None;
                 }
             };
-            if self.stopped.recv_timeout(pause) == Err(RecvTimeoutError::Disconnected) {
+            if self.is_stopped_within(pause) {
                 return None;
             }
         }
+    }
+
+    fn is_stopped_within(&self, pause: Duration) -> bool {
+        self.stopped.recv_timeout(pause) == Err(RecvTimeoutError::Disconnected)
     }
 }

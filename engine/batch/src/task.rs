@@ -5,9 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, BooleanArray, Int64Array};
-use arrow::compute::{cast, filter_record_batch, max};
-use arrow::datatypes::{DataType, Int64Type, TimeUnit};
+use arrow::compute::{filter_record_batch, max};
 use crossbeam_channel::{Receiver, Sender};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
@@ -16,6 +14,8 @@ use monsoon_circuit::{Circuit, Delta, Exchange, RelationId, SingleTask, StepOutp
 use crate::chunk::{encode, encode_state};
 use crate::command::{Backfill, Command, LoadedRows, Output, Step, TaskKind, TaskSpec, table_id};
 use crate::content::Content;
+use crate::creation::inputs_of;
+use crate::late::{microseconds, on_time};
 use crate::peers::Peers;
 use crate::relation::Watermark;
 use crate::{Error, Result};
@@ -31,6 +31,10 @@ struct Running {
     append_only: bool,
     content: Option<Content>,
     circuit: Option<Circuit>,
+    /// The relations its circuit reads.
+    inputs: Vec<RelationId>,
+    /// While it is being filled: what its inputs have changed since it was added.
+    held: Option<HashMap<RelationId, Delta>>,
 }
 
 impl Task {
@@ -42,7 +46,7 @@ impl Task {
     pub fn run(mut self, commands: &Receiver<Command>, outputs: &Sender<Result<Output>>) {
         while let Ok(command) = commands.recv() {
             let answer = self.obey(command).transpose();
-            let failed = matches!(answer, Some(Err(Error::Stopped(_) | Error::PeerStopped)));
+            let failed = matches!(&answer, Some(Err(error)) if error.stops_engine() || matches!(error, Error::Damaged(_)));
             if let Some(answer) = answer
                 && outputs.send(answer).is_err()
             {
@@ -58,8 +62,9 @@ impl Task {
     fn obey(&mut self, command: Command) -> Result<Option<Output>> {
         match command {
             Command::Step(step) => self.step(step).map(Some),
-            Command::Add(spec) => self.add(&spec).map(Some),
+            Command::Add { spec, is_new } => self.add(&spec, is_new).map(Some),
             Command::Backfill(backfill) => self.backfill(backfill).map(Some),
+            Command::CatchUp(relation) => self.catch_up(relation).map(Some),
             Command::Load { relation, table, chunk, rows } => self.load(relation, table, chunk, &rows).map(|()| None),
             Command::Loaded(relation) => self.loaded(relation).map(Some),
             Command::Remove(relations) => {
@@ -82,6 +87,12 @@ impl Task {
         let mut output = Output::default();
         let mut deltas: HashMap<RelationId, Delta> = HashMap::new();
         for (&id, running) in &mut self.relations {
+            if let Some(held) = &mut running.held {
+                for input in &running.inputs {
+                    held.entry(*input).or_default().extend(deltas.get(input).cloned().unwrap_or_default());
+                }
+                continue;
+            }
             let entered = step.inputs.remove(&id).unwrap_or_default();
             let spec = running.spec.clone();
             let delta = match &spec.kind {
@@ -89,6 +100,8 @@ impl Task {
                     let delta = accept(id, entered, watermark.as_ref(), &step.watermarks, &mut output)?;
                     if *retained {
                         write_delta(id, &delta, &spec, &mut output)?;
+                    } else {
+                        output.rows.push((id, delta.len() as u64));
                     }
                     delta
                 }
@@ -118,7 +131,7 @@ impl Task {
         Ok(output)
     }
 
-    fn add(&mut self, spec: &Arc<TaskSpec>) -> Result<Output> {
+    fn add(&mut self, spec: &Arc<TaskSpec>, is_new: bool) -> Result<Output> {
         let grows = |id: RelationId| self.relations.get(&id).is_some_and(|running| running.append_only);
         let tasks = self.peers.place().tasks;
         let circuit = match &spec.kind {
@@ -136,36 +149,50 @@ impl Task {
             _ => None,
         };
         let windowed = circuit.as_ref().is_some_and(Circuit::is_windowed);
-        self.relations.insert(spec.id, Running { spec: spec.clone(), append_only, content, circuit });
+        let inputs = match &spec.kind {
+            TaskKind::View { plan, .. } | TaskKind::Sink { plan, .. } => inputs_of(plan),
+            _ => Vec::new(),
+        };
+        let held = is_new.then(HashMap::new);
+        self.relations.insert(spec.id, Running { spec: spec.clone(), append_only, content, circuit, inputs, held });
         Ok(Output { windowed, ..Output::default() })
     }
 
-    /// Runs the circuit of a new view over rows its input had before; windows stay open until the first ordinary step.
+    /// Runs the circuit of a new relation over rows its input had before.
     fn backfill(&mut self, backfill: Backfill) -> Result<Output> {
-        let mut output = Output::default();
         let rows = match backfill.rows {
             Some(rows) => rows,
             None => self.read(backfill.input, None)?,
         };
         let mut delta = Delta::empty();
         rows.into_iter().for_each(|batch| delta.push(batch));
-        let Some(running) = self.relations.get_mut(&backfill.view) else {
-            return Err(Error::bug("back-fill of a relation that was not added"));
+        self.fill(backfill.view, HashMap::from([(backfill.input, delta)]))
+    }
+
+    /// Runs the circuit of a new relation over what its inputs have changed since it was added.
+    fn catch_up(&mut self, id: RelationId) -> Result<Output> {
+        let held = self.relations.get_mut(&id).and_then(|running| running.held.take()).unwrap_or_default();
+        self.fill(id, held)
+    }
+
+    /// Runs the circuit of a new relation; windows stay open until its first ordinary step.
+    fn fill(&mut self, id: RelationId, mut deltas: HashMap<RelationId, Delta>) -> Result<Output> {
+        let mut output = Output::default();
+        let Some(running) = self.relations.get_mut(&id) else {
+            return Err(Error::bug("a relation is filled that was not added"));
         };
-        let (persist, replayed) = match &running.spec.kind {
-            TaskKind::View { ephemeral: true, .. } => (Persist::Nothing, false),
-            TaskKind::Sink { replayed, .. } => (Persist::State, *replayed),
-            _ => (Persist::State, false),
+        let spec = running.spec.clone();
+        let persist = match &spec.kind {
+            TaskKind::View { ephemeral: true, .. } => Persist::Nothing,
+            _ => Persist::State,
         };
-        let is_sink = matches!(running.spec.kind, TaskKind::Sink { .. });
-        let input = backfill.input;
-        let mut give = |from: RelationId| if from == input { delta.clone() } else { Delta::empty() };
+        let mut give = |from: RelationId| deltas.remove(&from).unwrap_or_default();
         let changes = running.run_circuit(&mut give, &mut self.peers, &HashMap::new(), persist, &mut output)?;
-        if is_sink {
-            if replayed {
-                write_delta(backfill.view, &changes, &running.spec.clone(), &mut output)?;
+        if let TaskKind::Sink { replayed, .. } = &spec.kind {
+            if *replayed {
+                write_delta(id, &changes, &spec, &mut output)?;
             }
-            output.changes.push((backfill.view, changes));
+            output.changes.push((id, changes));
         }
         Ok(output)
     }
@@ -225,7 +252,9 @@ impl Running {
     fn memory(&self) -> u64 {
         let circuit = self.circuit.as_ref().map_or(0, Circuit::memory);
         let content = self.content.as_ref().map_or(0, Content::memory);
-        (circuit + content) as u64
+        let held = self.held.iter().flat_map(HashMap::values).flat_map(|delta| &delta.batches);
+        let held: usize = held.map(|batch| batch.rows.get_array_memory_size()).sum();
+        (circuit + content + held) as u64
     }
 
     fn has_key(&self) -> bool {
@@ -361,19 +390,15 @@ fn accept(
         }
         delta.push(kept);
     }
-    output.rows.push((id, delta.len() as u64));
     Ok(delta)
 }
 
 fn drop_late(batch: &WeightedBatch, watermark: &Watermark, passed: Option<i64>) -> Result<WeightedBatch> {
     let Some(passed) = passed else { return Ok(batch.clone()) };
-    let times = microseconds(batch.rows.column(watermark.column))?;
-    // A row without a time is never late.
-    let keep: BooleanArray = (0..times.len()).map(|row| Some(times.is_null(row) || times.value(row) >= passed)).collect();
-    if keep.true_count() == batch.len() {
-        return Ok(batch.clone());
+    match on_time(batch.rows.column(watermark.column), passed)? {
+        None => Ok(batch.clone()),
+        Some(keep) => Ok(WeightedBatch::inserted(filter_record_batch(&batch.rows, &keep).map_err(Error::bug)?)),
     }
-    Ok(WeightedBatch::inserted(filter_record_batch(&batch.rows, &keep).map_err(Error::bug)?))
 }
 
 fn implied_watermark(
@@ -389,13 +414,4 @@ fn implied_watermark(
     let implied = evaluate(&watermark.expression, &batch.rows, &mut errors)?;
     output.errors.extend(errors.into_iter().map(|error| (id, error)));
     Ok(max(&microseconds(&implied)?))
-}
-
-fn microseconds(times: &arrow::array::ArrayRef) -> Result<Int64Array> {
-    let unit = match times.data_type() {
-        DataType::Timestamp(_, zone) => DataType::Timestamp(TimeUnit::Microsecond, zone.clone()),
-        _ => DataType::Timestamp(TimeUnit::Microsecond, None),
-    };
-    let times = cast(times, &unit).and_then(|times| cast(&times, &DataType::Int64)).map_err(Error::bug)?;
-    Ok(times.as_primitive::<Int64Type>().clone())
 }

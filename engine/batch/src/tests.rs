@@ -14,8 +14,9 @@ use super::*;
 
 const TABLE: RelationId = RelationId(1);
 const STREAM: RelationId = RelationId(2);
-const VIEW: RelationId = RelationId(3);
-const SOURCE: RelationId = RelationId(4);
+const SOURCE: RelationId = RelationId(3);
+/// After what it reads, as every relation.
+const VIEW: RelationId = RelationId(4);
 
 fn schema() -> SchemaRef {
     Arc::new(Schema::new(vec![Field::new("id", DataType::Int64, true), Field::new("v", DataType::Int64, true)]))
@@ -253,4 +254,156 @@ async fn a_subscriber_that_does_not_read_is_cut_off() {
     assert!(matches!(told.last(), Some(Err(Error::SlowSubscriber { rows_max: 3 }))), "{told:?}");
     assert_eq!(told.len(), 4);
     engine.stop().await.expect("stopped");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reading_of_a_log_misses_nothing_when_its_chunks_are_folded_meanwhile() {
+    let engine = open(&Arc::new(ModelStore::new()), 1);
+    engine.create(stream(), Vec::new()).await.expect("created");
+    for number in 0..20 {
+        engine.write(insert(STREAM, &[(number, 0)])).await.expect("written");
+    }
+    let snapshot = engine.read(vec![ReadRequest { relation: STREAM, keys: None }]).await.expect("a snapshot");
+    for number in 20..200 {
+        engine.write(insert(STREAM, &[(number, 0)])).await.expect("written");
+    }
+    let Rows::Log(read) = &snapshot.relations[&STREAM] else { panic!("a stream is read from its log") };
+    let batches: Vec<RecordBatch> = read().map(|batch| batch.expect("a batch")).collect().await;
+    let mut ids: Vec<i64> = batches.iter().flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().values().to_vec()).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, (0..20).collect::<Vec<_>>());
+    drop(snapshot);
+    assert_eq!(content(&engine, STREAM).await.len(), 200);
+    engine.stop().await.expect("stopped");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_is_filled_while_others_go_on_and_has_every_row_once() {
+    for tasks in [1, 2, 3] {
+        let engine = open(&Arc::new(ModelStore::new()), tasks);
+        engine.create(stream(), Vec::new()).await.expect("created");
+        let many: Vec<(i64, i64)> = (0..200_000).map(|id| (id, 0)).collect();
+        for piece in many.chunks(50_000) {
+            engine.write(insert(STREAM, piece)).await.expect("written");
+        }
+        let filling = tokio::spawn({
+            let engine = engine.clone();
+            async move { engine.create(distinct_of(STREAM), Vec::new()).await }
+        });
+        let mut next = 200_000;
+        while !filling.is_finished() {
+            engine.write(insert(STREAM, &[(next, 0)])).await.expect("written meanwhile");
+            next += 1;
+        }
+        filling.await.expect("no panic").expect("filled");
+        engine.write(insert(STREAM, &[(next, 0)])).await.expect("written");
+        let view = content(&engine, VIEW).await;
+        assert_eq!(view.len() as i64, next + 1, "{tasks} tasks");
+        assert!(view.values().all(|values| values.len() == 1));
+        engine.stop().await.expect("stopped");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drop_ends_the_filling_from_what_is_dropped() {
+    let engine = open(&Arc::new(ModelStore::new()), 2);
+    engine.create(stream(), Vec::new()).await.expect("created");
+    let many: Vec<(i64, i64)> = (0..500_000).map(|id| (id, 0)).collect();
+    engine.write(insert(STREAM, &many)).await.expect("written");
+    engine.write(insert(STREAM, &many)).await.expect("written");
+    let filling = engine.create(distinct_of(STREAM), Vec::new());
+    let dropping = engine.drop_relations(vec![STREAM], Vec::new());
+    let (filled, dropped) = futures::join!(filling, dropping);
+    dropped.expect("dropped");
+    // The drop may come first or last, never half-way.
+    assert!(matches!(filled, Ok(_) | Err(Error::NoRelation(_))), "{filled:?}");
+    engine.create(table(), Vec::new()).await.expect("the engine goes on");
+    engine.stop().await.expect("stopped");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_waits_for_room_can_be_stopped() {
+    let store = Arc::new(ModelStore::new());
+    let engine = open(&store, 1);
+    engine.create(stream(), Vec::new()).await.expect("created");
+    store.fail_reopen(usize::MAX);
+    store.fail_next(StateError::DiskFull);
+    let (written, stopped) = futures::join!(engine.write(insert(STREAM, &[(1, 1)])), engine.stop());
+    assert!(matches!(written, Err(Error::Stopped(_))), "not acknowledged: {written:?}");
+    assert!(stopped.is_err());
+    assert_eq!(store.last_txid(), monsoon_state::TxId(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_the_memory_limit_writes_are_refused_until_something_is_dropped() {
+    let config = EngineConfig { tasks: 2, memory_limit_bytes: 8 << 20, ..EngineConfig::default() };
+    let engine = Engine::open(Arc::new(ModelStore::new()), config).expect("an engine");
+    engine.create(table(), Vec::new()).await.expect("created");
+    let mut first = 0;
+    let refused = loop {
+        let piece: Vec<(i64, i64)> = (first..first + 2_000).map(|id| (id, id)).collect();
+        first += 2_000;
+        if let Err(error) = engine.write(insert(TABLE, &piece)).await {
+            break error;
+        }
+        assert!(first < 10_000_000, "nothing is refused");
+    };
+    assert!(matches!(refused, Error::OutOfMemory { limit_mb: 8 }), "{refused}");
+    engine.write(delete(TABLE, &[(0, 0)])).await.expect("rows may go");
+    engine.drop_relations(vec![TABLE], Vec::new()).await.expect("dropped");
+    engine.create(stream(), Vec::new()).await.expect("created");
+    engine.write(insert(STREAM, &[(1, 1)])).await.expect("there is room again");
+    engine.stop().await.expect("stopped");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_with_late_rows_is_read_again_without_them() {
+    let store = Arc::new(ModelStore::new());
+    let engine = open(&store, 2);
+    let backwards = |end| {
+        let open = Arc::new(move || Ok(Box::new(Zigzag(Numbers { next: 0, end })) as Box<dyn Source>));
+        let column: Arc<dyn datafusion::physical_expr::PhysicalExpr> =
+            Arc::new(datafusion::physical_expr::expressions::Column::new("id", 0));
+        let watermark = Some(Watermark { column: 0, expression: column });
+        RelationSpec { id: SOURCE, name: "z".into(), schema: schema(), kind: RelationKind::Source { open, watermark } }
+    };
+    engine.create(backwards(300), Vec::new()).await.expect("created");
+    engine.create(distinct_of(SOURCE), Vec::new()).await.expect("created");
+    engine.start().await.expect("started");
+    // The newest row is never late, and by then all others have been looked at.
+    while !content(&engine, VIEW).await.contains_key(&299) {
+        tokio::task::yield_now().await;
+    }
+    let late = engine.stats(SOURCE).late;
+    let (view, again) = (content(&engine, VIEW).await, content(&engine, SOURCE).await);
+    assert!(late > 0, "every tenth number is far behind");
+    assert_eq!(view.len() as u64 + late, 300);
+    assert_eq!(view, again);
+    engine.stop().await.expect("stopped");
+}
+
+/// The numbers, every tenth of them 50 less: behind what came before it.
+struct Zigzag(Numbers);
+
+impl Source for Zigzag {
+    fn schema(&self) -> SchemaRef {
+        self.0.schema()
+    }
+
+    fn position(&self) -> Position {
+        self.0.position()
+    }
+
+    fn seek(&mut self, position: &Position) -> monsoon_connectors::Result<()> {
+        self.0.seek(position)
+    }
+
+    fn read(&mut self, rows_max: usize) -> monsoon_connectors::Result<Read> {
+        let Read::Rows { rows: numbers, next, bad } = self.0.read(rows_max)? else {
+            return Ok(Read::Idle(std::time::Duration::from_millis(1)));
+        };
+        let ids = numbers.column(0).as_primitive::<Int64Type>().values().iter();
+        let pairs: Vec<(i64, i64)> = ids.map(|&id| (if id % 10 == 5 { id - 50 } else { id }, id)).collect();
+        Ok(Read::Rows { rows: rows(&pairs), next, bad })
+    }
 }

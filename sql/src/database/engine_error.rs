@@ -12,6 +12,8 @@ pub(crate) fn engine_error(error: monsoon_batch::Error) -> SqlError {
         Error::NoRelation(_) => SqlError::new("42P01", "the relation has been dropped meanwhile"),
         Error::OutOfMemory { .. } => SqlError::new("53200", message),
         Error::SlowSubscriber { .. } => SqlError::new("53400", message),
+        Error::DiskFull => SqlError::new("53100", message),
+        Error::Damaged(_) => SqlError::new("XX001", message),
         Error::Stopped(_) | Error::PeerStopped => SqlError::new("58000", message),
     }
 }

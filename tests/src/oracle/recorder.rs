@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use monsoon_state::{
-    ChunkId, ChunkIter, Commit, CommitStats, ModelSnapshot, ModelStore, Result, StateStore, TableId, TxId,
+    Chunk, ChunkId, ChunkIter, Commit, CommitStats, ModelSnapshot, ModelStore, Result, StateStore, TableId, TxId,
 };
 use std::sync::{Mutex, PoisonError};
 
@@ -78,6 +78,10 @@ impl StateStore for Recorder {
 
     fn chunks(&self, table: TableId) -> Result<ChunkIter<'_>> {
         self.store.chunks(table)
+    }
+
+    fn chunk(&self, table: TableId, id: ChunkId) -> Result<Option<Chunk>> {
+        self.store.chunk(table, id)
     }
 
     fn chunk_sizes(&self, table: TableId) -> Result<Vec<(ChunkId, u8, u64)>> {

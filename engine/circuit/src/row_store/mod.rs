@@ -25,8 +25,10 @@ use crate::{Error, Result, WeightedBatch};
 use chain::Chains;
 use interned::Interned;
 
-/// Rows of a snapshot batch of the general form.
+/// Rows of a snapshot batch of the general form, at most.
 const SNAPSHOT_ROWS: usize = 1 << 16;
+/// Bytes of one, about: 32-bit string offsets end at 2 GiB.
+const SNAPSHOT_BYTES: usize = 64 << 20;
 
 /// A multiset of rows, listed by key.
 pub struct RowStore {
@@ -159,7 +161,9 @@ impl RowStore {
             Form::AppendOnly { blocks, weights } => snapshot_blocks(blocks, weights.as_deref()),
             Form::General(_) => {
                 let positions: Vec<u32> = self.all_positions().collect();
-                positions.chunks(SNAPSHOT_ROWS).map(|chunk| self.gather_weighted(chunk)).collect()
+                let row_bytes = self.memory() / positions.len().max(1) + 1;
+                let rows = (SNAPSHOT_BYTES / row_bytes).clamp(1, SNAPSHOT_ROWS);
+                positions.chunks(rows).map(|chunk| self.gather_weighted(chunk)).collect()
             }
         }
     }
