@@ -108,7 +108,7 @@ pub struct Database {
     pub(crate) template: scope::Template,
     /// Changes of the catalog happen one after the other.
     ddl: Arc<tokio::sync::Mutex<()>>,
-    /// Per table: INSERT shares it; UPDATE, DELETE and TRUNCATE, which read what they change, have it alone.
+    /// Per table: what adds rows shares it while it writes; what reads the rows it changes has it alone.
     table_locks: Mutex<HashMap<u32, Arc<RwLock<()>>>>,
     next_pid: AtomicI32,
     next_ephemeral: AtomicU32,

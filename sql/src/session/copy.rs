@@ -3,6 +3,7 @@
 //! COPY FROM is one commit, at its end: its rows are held in memory until then, and a COPY that is larger than what a
 //! commit may hold is refused, not cut into several.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -11,16 +12,16 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use datafusion::sql::sqlparser::ast::{Ident, ObjectName, Query};
 use futures::StreamExt;
-use monsoon_batch::{Change, Engine};
+use monsoon_batch::Change;
 use monsoon_circuit::WeightedBatch;
 
 use super::assign::assemble;
-use super::lock::{ContentLock, LockMode};
+use super::lock::share;
 use super::transaction::Buffer;
 use super::{Prepared, Session};
 use crate::catalog::{Relation, Snapshot};
 use crate::copy::{CopyDecoder, CopyEncoder};
-use crate::database::{Planner, Scope, engine_error};
+use crate::database::{Database, Planner, Scope, engine_error};
 use crate::error::{Result, SqlError};
 use crate::response::{CopyIn, CopyOut, Response, RowStream};
 use crate::statement::{CopyFormat, Statement, Subscribe};
@@ -44,12 +45,11 @@ impl Session {
         let fields: Vec<_> = places.iter().map(|place| relation.schema.field(*place).clone()).collect();
         let schema: SchemaRef = Arc::new(Schema::new(fields));
         let decoder = CopyDecoder::new(&relation.name, schema, format.clone(), BATCH_ROWS)?;
-        let held = self.lock(&relation, LockMode::Shared).await?;
         let bytes_max = usize::try_from(self.database.config.memory_limit_bytes / 4).unwrap_or(usize::MAX);
         Ok(Response::CopyIn(Box::new(RowsIn {
             scope: self.scope()?,
             snapshot: self.snapshot(),
-            engine: self.database.engine.clone(),
+            database: Arc::clone(&self.database),
             buffer: self.transaction.as_ref().map(|transaction| Arc::clone(transaction.buffer())),
             relation,
             places,
@@ -58,7 +58,6 @@ impl Session {
             rows: 0,
             bytes: 0,
             bytes_max,
-            _held: held,
         })))
     }
 
@@ -99,7 +98,7 @@ fn encoded(rows: RowStream, encoder: CopyEncoder) -> CopyOut {
 struct RowsIn {
     scope: Arc<Scope>,
     snapshot: Arc<Snapshot>,
-    engine: Engine,
+    database: Arc<Database>,
     /// Of the transaction it runs in.
     buffer: Option<Buffer>,
     relation: Arc<Relation>,
@@ -109,7 +108,6 @@ struct RowsIn {
     rows: u64,
     bytes: usize,
     bytes_max: usize,
-    _held: Option<ContentLock>,
 }
 
 impl RowsIn {
@@ -127,6 +125,13 @@ impl RowsIn {
             .with_hint("divide the input into several COPYs, or raise --memory-limit"));
         }
         self.batches.push(WeightedBatch::inserted(whole));
+        Ok(())
+    }
+
+    async fn write(&self, change: Change) -> Result<()> {
+        let shared = share(&self.database, BTreeSet::from([change.relation])).await;
+        self.database.engine.write(vec![change]).await.map_err(engine_error)?;
+        drop(shared);
         Ok(())
     }
 }
@@ -154,7 +159,7 @@ impl CopyIn for RowsIn {
         let change = Change { relation: self.relation.id, batches: std::mem::take(&mut self.batches) };
         match &self.buffer {
             Some(buffer) => buffer.lock().push(change),
-            None => drop(self.engine.write(vec![change]).await.map_err(engine_error)?),
+            None => self.write(change).await?,
         }
         Ok(self.rows)
     }

@@ -10,7 +10,6 @@ use monsoon_circuit::WeightedBatch;
 use super::assign::{assemble, assign};
 use super::conflict::{Conflict, conflict};
 use super::literal::literal_columns;
-use super::lock::LockMode;
 use super::parameter::{parameter_count, parameter_field, plan_parameters, substitute};
 use super::select::text;
 use super::text_rows::complete;
@@ -62,16 +61,21 @@ impl Session {
         }
         let relation = self.insertable(statement, target(insert)?)?;
         let conflict = conflict(insert, &relation)?;
-        let mode = if conflict == Conflict::Skip { LockMode::Alone } else { LockMode::Shared };
-        let held = self.lock(&relation, mode).await?;
-        let mut batches = self.insert_batches(statement, insert, &relation, &prepared.parameters, parameters).await?;
-        if conflict == Conflict::Skip {
-            batches = self.without_conflicts(&relation, batches).await?;
-        }
-        let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
-        let batches = batches.into_iter().map(WeightedBatch::inserted).collect();
-        self.write(Change { relation: relation.id, batches }).await?;
-        drop(held);
+        let batches = self.insert_batches(statement, insert, &relation, &prepared.parameters, parameters).await?;
+        let rows = match conflict {
+            Conflict::Overwrite => {
+                let rows = row_count(&batches);
+                self.add_rows(inserted(&relation, batches)).await?;
+                rows
+            }
+            Conflict::Skip => {
+                let held = self.lock_alone(&[&relation]).await?;
+                let batches = self.without_conflicts(&relation, batches).await?;
+                let rows = row_count(&batches);
+                self.write_back(vec![inserted(&relation, batches)], held).await?;
+                rows
+            }
+        };
         complete(format!("INSERT 0 {rows}"))
     }
 
@@ -167,6 +171,14 @@ impl Session {
         }
         Ok(wanted.into_iter().enumerate().map(|(index, wanted)| parameter_field(index, oids, wanted)).collect())
     }
+}
+
+fn row_count(batches: &[RecordBatch]) -> usize {
+    batches.iter().map(RecordBatch::num_rows).sum()
+}
+
+fn inserted(relation: &Relation, batches: Vec<RecordBatch>) -> Change {
+    Change { relation: relation.id, batches: batches.into_iter().map(WeightedBatch::inserted).collect() }
 }
 
 fn check_width(given: usize, wanted: usize, named: bool) -> Result<()> {

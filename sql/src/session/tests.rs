@@ -109,6 +109,20 @@ async fn check(session: &mut Session, steps: &[(&str, &str)]) {
     }
 }
 
+/// Fails where a statement waits for somebody who doesn't move.
+async fn soon<T>(work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(5), work).await.expect("nobody to wait for")
+}
+
+async fn begin_copy(session: &mut Session, sql: &str) -> Box<dyn crate::response::CopyIn> {
+    let statement = session.parse(sql).unwrap().remove(0);
+    let prepared = session.prepare(&statement, &[]).await.unwrap();
+    match session.execute(&prepared, &[]).await.unwrap() {
+        Response::CopyIn(copy) => copy,
+        _ => panic!("a copy"),
+    }
+}
+
 /// The wire runs sessions on any thread.
 #[allow(dead_code)]
 fn statements_can_move_between_threads(session: &mut Session, statement: &Statement, prepared: &Prepared) {
@@ -278,6 +292,79 @@ async fn copy_in_and_out() {
     copy.write(Bytes::from_static(b"ob\n")).await.unwrap();
     assert_eq!(copy.finish().await.unwrap(), 2);
     check(&mut session, &[("COPY (SELECT * FROM t ORDER BY id) TO STDOUT", "1\tann\n2\tbob\n")]).await;
+    database.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_wait_for_their_commit_keep_nobody_from_writing() {
+    let directory = Directory::new();
+    let database = open(&directory.0).await;
+    let (mut one, mut two) = (database.session(SessionStart::default()), database.session(SessionStart::default()));
+    check(&mut one, &[("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "CREATE TABLE")]).await;
+    check(&mut one, &[("BEGIN", "BEGIN"), ("INSERT INTO t VALUES (1, 1)", "INSERT 0 1")]).await;
+    let mut copying = database.session(SessionStart::default());
+    let mut copy = begin_copy(&mut copying, "COPY t FROM STDIN").await;
+    copy.write(Bytes::from_static(b"2\t2\n")).await.unwrap();
+    let others = [
+        ("INSERT INTO t VALUES (3, 3)", "INSERT 0 1"),
+        ("UPDATE t SET v = v + 1", "UPDATE 1"),
+        ("INSERT INTO t VALUES (3, 9), (4, 4) ON CONFLICT DO NOTHING", "INSERT 0 1"),
+        ("DELETE FROM t WHERE id = 4", "DELETE 1"),
+    ];
+    soon(check(&mut two, &others)).await;
+    assert_eq!(soon(copy.finish()).await.unwrap(), 1);
+    soon(check(&mut one, &[("COMMIT", "COMMIT"), ("SELECT * FROM t ORDER BY id", "1|1\n2|2\n3|4")])).await;
+    database.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changed_rows_that_wait_for_their_commit_are_not_overwritten() {
+    let directory = Directory::new();
+    let database = open(&directory.0).await;
+    let (mut one, mut two) = (database.session(SessionStart::default()), database.session(SessionStart::default()));
+    let mut copying = database.session(SessionStart::default());
+    check(
+        &mut one,
+        &[
+            ("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "CREATE TABLE"),
+            ("INSERT INTO t VALUES (1, 1)", "INSERT 0 1"),
+            ("BEGIN", "BEGIN"),
+            ("UPDATE t SET v = v + 1", "UPDATE 1"),
+        ],
+    )
+    .await;
+    let mut copy = begin_copy(&mut copying, "COPY t FROM STDIN").await;
+    copy.write(Bytes::from_static(b"2\t2\n")).await.unwrap();
+    let mut finish = copy.finish();
+    let mut update = Box::pin(run(&mut two, "UPDATE t SET v = v + 10"));
+    let early = Duration::from_millis(100);
+    assert!(tokio::time::timeout(early, &mut update).await.is_err(), "an update of rows that are being changed");
+    assert!(tokio::time::timeout(early, &mut finish).await.is_err(), "a copy over rows that are being changed");
+    check(&mut one, &[("COMMIT", "COMMIT")]).await;
+    assert_eq!(soon(update).await, "UPDATE 1");
+    assert_eq!(soon(finish).await.unwrap(), 1);
+    check(&mut one, &[("SELECT * FROM t ORDER BY id", "1|12\n2|2")]).await;
+    database.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_transaction_lets_go_of_its_tables() {
+    let directory = Directory::new();
+    let database = open(&directory.0).await;
+    let (mut one, mut two) = (database.session(SessionStart::default()), database.session(SessionStart::default()));
+    check(
+        &mut one,
+        &[
+            ("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "CREATE TABLE"),
+            ("INSERT INTO t VALUES (1, 1)", "INSERT 0 1"),
+            ("BEGIN", "BEGIN"),
+            ("UPDATE t SET v = 5", "UPDATE 1"),
+            ("SELECT 1 / 0 FROM t", "22012 division by zero"),
+        ],
+    )
+    .await;
+    soon(check(&mut two, &[("UPDATE t SET v = v + 1", "UPDATE 1")])).await;
+    check(&mut one, &[("COMMIT", "ROLLBACK"), ("SELECT * FROM t", "1|2")]).await;
     database.shutdown().await;
 }
 

@@ -1,13 +1,14 @@
 //! Transactions: changes are gathered, and written as one txid at COMMIT.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use monsoon_batch::{Change, Written};
+use monsoon_circuit::{RelationId, WeightedBatch};
 use parking_lot::Mutex;
 
 use super::Session;
-use super::lock::ContentLock;
+use super::lock::{AloneLock, share};
 use super::text_rows::complete;
 use crate::database::engine_error;
 use crate::error::{Result, SqlError};
@@ -21,8 +22,8 @@ pub(super) struct Transaction {
     changes: Buffer,
     /// Names, and how many changes there were.
     savepoints: Vec<(String, usize)>,
-    /// Locks of tables that were written, until the end.
-    pub(super) locks: HashMap<u32, ContentLock>,
+    /// Locks of tables whose rows were read to be changed, until the end.
+    pub(super) locks: HashMap<RelationId, AloneLock>,
     /// Settings as they were: put back at the end (SET LOCAL), and at ROLLBACK (SET).
     local_settings: Vec<(String, Option<String>)>,
     settings: Vec<(String, Option<String>)>,
@@ -47,8 +48,13 @@ impl Transaction {
         self.has_failed
     }
 
+    /// Nothing of it can be committed any more, and nobody waits for it, unless it can go back to a savepoint.
     pub(super) fn fail(&mut self) {
         self.has_failed = true;
+        if self.savepoints.is_empty() {
+            self.changes.lock().clear();
+            self.locks.clear();
+        }
     }
 
     pub(super) fn buffer(&self) -> &Buffer {
@@ -89,25 +95,35 @@ impl Session {
         };
         self.cursors.retain(|_, cursor| cursor.is_held());
         if transaction.has_failed {
-            self.restore_settings(transaction.settings);
-            self.restore_settings(transaction.local_settings);
+            self.undo_settings(transaction);
             return complete("ROLLBACK");
         }
-        self.restore_settings(transaction.local_settings);
         let changes = std::mem::take(&mut *transaction.changes.lock());
-        if !changes.is_empty() {
-            let written = self.database.engine.write(changes).await.map_err(engine_error)?;
-            self.note_late(written);
+        if let Err(error) = self.write_transaction(changes, &transaction.locks).await {
+            self.undo_settings(transaction);
+            return Err(error);
         }
+        self.restore_settings(transaction.local_settings);
         complete("COMMIT")
+    }
+
+    async fn write_transaction(&mut self, changes: Vec<Change>, locks: &HashMap<RelationId, AloneLock>) -> Result<()> {
+        let shared = self.share_at_commit(&changes, locks).await?;
+        self.write_now(changes).await?;
+        drop(shared);
+        Ok(())
+    }
+
+    fn undo_settings(&mut self, transaction: Transaction) {
+        self.restore_settings(transaction.settings);
+        self.restore_settings(transaction.local_settings);
     }
 
     pub(super) fn rollback(&mut self) -> Result<Response> {
         match self.transaction.take() {
             Some(transaction) => {
                 self.cursors.retain(|_, cursor| cursor.is_held());
-                self.restore_settings(transaction.settings);
-                self.restore_settings(transaction.local_settings);
+                self.undo_settings(transaction);
             }
             None => self.notice("WARNING", "25P01", "there is no transaction in progress"),
         }
@@ -144,17 +160,38 @@ impl Session {
             .ok_or_else(|| SqlError::new("25P01", format!("{word} can only be used in transaction blocks")))
     }
 
-    /// Writes changes now, or keeps them for COMMIT.
-    pub(super) async fn write(&mut self, change: Change) -> Result<()> {
-        if change.batches.iter().all(monsoon_circuit::WeightedBatch::is_empty) {
-            return Ok(());
+    /// Adds rows to a relation now, or keeps them for COMMIT.
+    pub(super) async fn add_rows(&mut self, change: Change) -> Result<()> {
+        let Some(changes) = self.not_kept(vec![change]) else { return Ok(()) };
+        let tables: BTreeSet<RelationId> = changes.iter().map(|change| change.relation).collect();
+        let shared = share(&self.database, tables).await;
+        self.write_now(changes).await?;
+        drop(shared);
+        Ok(())
+    }
+
+    /// Writes to tables that the statement has alone, now or at COMMIT.
+    pub(super) async fn write_back(&mut self, changes: Vec<Change>, held: Vec<AloneLock>) -> Result<()> {
+        if let Some(changes) = self.not_kept(changes) {
+            self.write_now(changes).await?;
         }
-        if let Some(transaction) = &self.transaction {
-            transaction.changes.lock().push(change);
-            return Ok(());
+        drop(held);
+        Ok(())
+    }
+
+    /// The changes, unless a transaction has taken them.
+    fn not_kept(&self, changes: Vec<Change>) -> Option<Vec<Change>> {
+        let Some(transaction) = &self.transaction else { return Some(changes) };
+        transaction.changes.lock().extend(changes.into_iter().filter(has_rows));
+        None
+    }
+
+    async fn write_now(&mut self, mut changes: Vec<Change>) -> Result<()> {
+        changes.retain(has_rows);
+        if !changes.is_empty() {
+            let written = self.database.engine.write(changes).await.map_err(engine_error)?;
+            self.note_late(written);
         }
-        let written = self.database.engine.write(vec![change]).await.map_err(engine_error)?;
-        self.note_late(written);
         Ok(())
     }
 
@@ -164,4 +201,8 @@ impl Session {
             self.notice("WARNING", "01000", message);
         }
     }
+}
+
+fn has_rows(change: &Change) -> bool {
+    !change.batches.iter().all(WeightedBatch::is_empty)
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use super::assign::{assign, checked_batch};
 use super::insert::{default_expression, is_default, placeholder};
-use super::lock::LockMode;
+use super::lock::AloneLock;
 use super::parameter::{parameter_count, parameter_field, plan_parameters, substitute};
 use super::select::text;
 use super::text_rows::complete;
@@ -61,8 +61,7 @@ impl Session {
         // All that goes, goes first: a new row may have the key of an old one.
         changes.extend(old);
         changes.extend(new);
-        self.write(Change { relation: relation.id, batches: changes }).await?;
-        drop(held);
+        self.write_back(vec![Change { relation: relation.id, batches: changes }], held).await?;
         complete(format!("UPDATE {rows}"))
     }
 
@@ -78,8 +77,7 @@ impl Session {
         let held = self.lock_to_modify(&relation, "DELETE").await?;
         let mut query = modification.query()?;
         substitute(&mut query, parameters, &prepared.parameters)?;
-        let rows = self.remove_found(statement, &relation, &query).await?;
-        drop(held);
+        let rows = self.remove_found(statement, &relation, &query, held).await?;
         complete(format!("DELETE {rows}"))
     }
 
@@ -88,27 +86,32 @@ impl Session {
             let relation = self.updatable(statement, name, "truncate")?;
             let held = self.lock_to_modify(&relation, "TRUNCATE TABLE").await?;
             let query = modification_query(from_relation(&relation), None, &[])?;
-            self.remove_found(statement, &relation, &query).await?;
-            drop(held);
+            self.remove_found(statement, &relation, &query, held).await?;
         }
         complete("TRUNCATE TABLE")
     }
 
-    async fn lock_to_modify(&mut self, relation: &Relation, word: &str) -> Result<Option<super::lock::ContentLock>> {
+    async fn lock_to_modify(&mut self, relation: &Relation, word: &str) -> Result<Vec<AloneLock>> {
         if let Some(transaction) = &self.transaction {
             transaction.check_writable(word)?;
         }
-        self.lock(relation, LockMode::Alone).await
+        self.lock_alone(&[relation]).await
     }
 
-    async fn remove_found(&mut self, statement: &Statement, relation: &Relation, query: &Query) -> Result<usize> {
+    async fn remove_found(
+        &mut self,
+        statement: &Statement,
+        relation: &Relation,
+        query: &Query,
+        held: Vec<AloneLock>,
+    ) -> Result<usize> {
         let (_, found) = self.collect(query, text(statement)).await?;
         let rows = found.iter().map(RecordBatch::num_rows).sum();
         let found = found.into_iter().filter(|batch| batch.num_rows() > 0);
         let batches = found.map(|batch| checked_batch(relation, batch.columns().to_vec(), batch.num_rows()));
         let batches =
             batches.map(|batch| batch.map(|batch| WeightedBatch::constant(batch, -1))).collect::<Result<Vec<_>>>()?;
-        self.write(Change { relation: relation.id, batches }).await?;
+        self.write_back(vec![Change { relation: relation.id, batches }], held).await?;
         Ok(rows)
     }
 
