@@ -492,6 +492,35 @@ async fn keys_can_be_deleted_and_come_again() {
     database.shutdown().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn statements_about_several_rows_or_tables_happen_whole_or_not_at_all() {
+    let directory = Directory::new();
+    let database = open(&directory.0).await;
+    let mut session = database.session(SessionStart::default());
+    check(
+        &mut session,
+        &[
+            ("CREATE TABLE a (id INT PRIMARY KEY, name TEXT)", "CREATE TABLE"),
+            ("CREATE TABLE b (id INT)", "CREATE TABLE"),
+            ("INSERT INTO a VALUES (1, '7'), (2, 'x')", "INSERT 0 2"),
+            ("INSERT INTO b VALUES (1), (2), (2)", "INSERT 0 3"),
+            ("CREATE TABLE c AS SELECT name::json AS doc FROM a", "22P02 invalid input syntax for type json"),
+            ("SELECT * FROM c", "42P01 relation \"c\" does not exist"),
+            ("CREATE TABLE c AS SELECT name::json AS doc FROM a WHERE id = 1", "SELECT 1"),
+            ("SELECT * FROM c", "7"),
+            ("CREATE MATERIALIZED VIEW v AS SELECT id FROM b", "CREATE MATERIALIZED VIEW"),
+            ("TRUNCATE a, v", "42809 cannot truncate materialized view \"v\""),
+            ("SELECT count(*) FROM a", "2"),
+        ],
+    )
+    .await;
+    let txid = database.engine.store().last_txid();
+    check(&mut session, &[("TRUNCATE a, b, a", "TRUNCATE TABLE")]).await;
+    assert_eq!(database.engine.store().last_txid(), txid.next());
+    check(&mut session, &[("SELECT count(*) FROM a", "0"), ("SELECT count(*) FROM b", "0")]).await;
+    database.shutdown().await;
+}
+
 /// Puts another fingerprint into the catalog's entry of a view, as an older Monsoon might have left it.
 fn age(directory: &Path, view: &str) {
     let store = RocksStore::open(directory, RocksOptions::default()).expect("a store");

@@ -1,5 +1,8 @@
 //! UPDATE, DELETE, TRUNCATE: the rows are found by a query, and written back with their weights.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{FieldRef, Schema};
 use datafusion::common::ScalarValue;
@@ -8,8 +11,7 @@ use datafusion::sql::sqlparser::ast::{
     Statement as SqlStatement, TableFactor, TableWithJoins, Update,
 };
 use monsoon_batch::Change;
-use monsoon_circuit::WeightedBatch;
-use std::sync::Arc;
+use monsoon_circuit::{RelationId, WeightedBatch};
 
 use super::assign::{assign, checked_batch};
 use super::insert::{default_expression, is_default, placeholder};
@@ -44,7 +46,7 @@ impl Session {
     ) -> Result<Response> {
         let modification = self.modification_of_update(statement, update)?;
         let relation = Arc::clone(&modification.relation);
-        let held = self.lock_to_modify(&relation, "UPDATE").await?;
+        let held = self.lock_to_modify(&[&relation], "UPDATE").await?;
         let places: Vec<usize> = modification.set.iter().map(|(place, _)| *place).collect();
         let mut query = modification.query()?;
         substitute(&mut query, parameters, &prepared.parameters)?;
@@ -74,45 +76,53 @@ impl Session {
     ) -> Result<Response> {
         let modification = self.modification_of_delete(statement, delete)?;
         let relation = Arc::clone(&modification.relation);
-        let held = self.lock_to_modify(&relation, "DELETE").await?;
+        let held = self.lock_to_modify(&[&relation], "DELETE").await?;
         let mut query = modification.query()?;
         substitute(&mut query, parameters, &prepared.parameters)?;
-        let rows = self.remove_found(statement, &relation, &query, held).await?;
+        let (change, rows) = self.removal(statement, &relation, &query).await?;
+        self.write_back(vec![change], held).await?;
         complete(format!("DELETE {rows}"))
     }
 
+    /// All of the tables in one txid.
     pub(super) async fn truncate(&mut self, statement: &Statement, names: &[ObjectName]) -> Result<Response> {
+        let mut relations: BTreeMap<RelationId, Arc<Relation>> = BTreeMap::new();
         for name in names {
             let relation = self.updatable(statement, name, "truncate")?;
-            let held = self.lock_to_modify(&relation, "TRUNCATE TABLE").await?;
-            let query = modification_query(from_relation(&relation), None, &[])?;
-            self.remove_found(statement, &relation, &query, held).await?;
+            relations.insert(relation.id, relation);
         }
+        let tables: Vec<&Relation> = relations.values().map(Arc::as_ref).collect();
+        let held = self.lock_to_modify(&tables, "TRUNCATE TABLE").await?;
+        let mut changes = Vec::with_capacity(tables.len());
+        for relation in tables {
+            let query = modification_query(from_relation(relation), None, &[])?;
+            changes.push(self.removal(statement, relation, &query).await?.0);
+        }
+        self.write_back(changes, held).await?;
         complete("TRUNCATE TABLE")
     }
 
-    async fn lock_to_modify(&mut self, relation: &Relation, word: &str) -> Result<Vec<AloneLock>> {
+    async fn lock_to_modify(&mut self, relations: &[&Relation], word: &str) -> Result<Vec<AloneLock>> {
         if let Some(transaction) = &self.transaction {
             transaction.check_writable(word)?;
         }
-        self.lock_alone(&[relation]).await
+        self.lock_alone(relations).await
     }
 
-    async fn remove_found(
+    /// The change that takes out what a query finds, and how many rows that are.
+    async fn removal(
         &mut self,
         statement: &Statement,
         relation: &Relation,
         query: &Query,
-        held: Vec<AloneLock>,
-    ) -> Result<usize> {
+    ) -> Result<(Change, usize)> {
         let (_, found) = self.collect(query, text(statement)).await?;
         let rows = found.iter().map(RecordBatch::num_rows).sum();
         let found = found.into_iter().filter(|batch| batch.num_rows() > 0);
         let batches = found.map(|batch| checked_batch(relation, batch.columns().to_vec(), batch.num_rows()));
         let batches =
             batches.map(|batch| batch.map(|batch| WeightedBatch::constant(batch, -1))).collect::<Result<Vec<_>>>()?;
-        self.write_back(vec![Change { relation: relation.id, batches }], held).await?;
-        Ok(rows)
+        Ok((Change { relation: relation.id, batches }, rows))
     }
 
     /// The parameters of an UPDATE: a `$n` that is a whole new value has its column's type.
