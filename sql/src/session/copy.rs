@@ -16,13 +16,14 @@ use monsoon_batch::Change;
 use monsoon_circuit::WeightedBatch;
 
 use super::assign::assemble;
+use super::commit_budget::CommitBudget;
 use super::lock::share;
 use super::transaction::Buffer;
 use super::{Prepared, Session};
 use crate::catalog::{Relation, Snapshot};
 use crate::copy::{CopyDecoder, CopyEncoder};
 use crate::database::{Database, Planner, Scope, engine_error};
-use crate::error::{Result, SqlError};
+use crate::error::Result;
 use crate::response::{CopyIn, CopyOut, Response, RowStream};
 use crate::statement::{CopyFormat, Statement, Subscribe};
 
@@ -45,7 +46,6 @@ impl Session {
         let fields: Vec<_> = places.iter().map(|place| relation.schema.field(*place).clone()).collect();
         let schema: SchemaRef = Arc::new(Schema::new(fields));
         let decoder = CopyDecoder::new(&relation.name, schema, format.clone(), BATCH_ROWS)?;
-        let bytes_max = usize::try_from(self.database.config.memory_limit_bytes / 4).unwrap_or(usize::MAX);
         Ok(Response::CopyIn(Box::new(RowsIn {
             scope: self.scope()?,
             snapshot: self.snapshot(),
@@ -56,8 +56,7 @@ impl Session {
             decoder,
             batches: Vec::new(),
             rows: 0,
-            bytes: 0,
-            bytes_max,
+            budget: self.commit_budget("COPY"),
         })))
     }
 
@@ -106,8 +105,7 @@ struct RowsIn {
     decoder: CopyDecoder,
     batches: Vec<WeightedBatch>,
     rows: u64,
-    bytes: usize,
-    bytes_max: usize,
+    budget: CommitBudget,
 }
 
 impl RowsIn {
@@ -115,15 +113,7 @@ impl RowsIn {
         let planner = || Ok(Planner::new(&self.scope, &self.snapshot));
         let whole = assemble(&self.relation, &self.places, batch.columns().to_vec(), batch.num_rows(), planner)?;
         self.rows += whole.num_rows() as u64;
-        self.bytes += whole.get_array_memory_size();
-        if self.bytes > self.bytes_max {
-            let limit_mb = self.bytes_max >> 20;
-            return Err(SqlError::new(
-                "53200",
-                format!("COPY is one commit, and its rows need more than {limit_mb} MB of memory"),
-            )
-            .with_hint("divide the input into several COPYs, or raise --memory-limit"));
-        }
+        self.budget.add(&whole)?;
         self.batches.push(WeightedBatch::inserted(whole));
         Ok(())
     }
@@ -158,7 +148,7 @@ impl CopyIn for RowsIn {
         }
         let change = Change { relation: self.relation.id, batches: std::mem::take(&mut self.batches) };
         match &self.buffer {
-            Some(buffer) => buffer.lock().push(change),
+            Some(buffer) => buffer.lock().push(change)?,
             None => self.write(change).await?,
         }
         Ok(self.rows)

@@ -104,7 +104,8 @@ impl Session {
         let (schema, rows) = match &create.query {
             None => (column_schema(statement, &create.columns)?, None),
             Some(query) => {
-                let (found, rows) = self.collect(query, text(statement)).await?;
+                let budget = self.commit_budget("CREATE TABLE AS");
+                let (found, rows) = self.collect(query, text(statement), budget).await?;
                 (table_schema_of(statement, &found, &create.columns)?, Some((found, rows)))
             }
         };

@@ -126,16 +126,20 @@ impl Session {
         places: &[usize],
         named: bool,
     ) -> Result<Vec<RecordBatch>> {
-        let (schema, batches) = self.collect(query, text(statement)).await?;
+        let budget = self.commit_budget("INSERT");
+        let (schema, batches) = self.collect(query, text(statement), budget).await?;
         let width = schema.fields().len();
         check_width(width, places.len(), named)?;
         let places = &places[..width];
         let mut assembled = Vec::with_capacity(batches.len());
+        let mut budget = self.commit_budget("INSERT");
         for batch in batches {
             let columns = places.iter().zip(batch.columns()).zip(schema.fields());
             let columns: Result<Vec<ArrayRef>> =
                 columns.map(|((place, array), source)| assign(array, source, relation.schema.field(*place))).collect();
-            assembled.push(assemble(relation, places, columns?, batch.num_rows(), || self.planner())?);
+            let whole = assemble(relation, places, columns?, batch.num_rows(), || self.planner())?;
+            budget.add(&whole)?;
+            assembled.push(whole);
         }
         Ok(assembled)
     }

@@ -5,7 +5,9 @@
 //! streams and materialized views show what is committed. Cancelling is dropping the future or the rows.
 
 mod assign;
+mod change_buffer;
 mod comment;
+mod commit_budget;
 mod conflict;
 mod copy;
 mod create_relation;

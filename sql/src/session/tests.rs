@@ -26,13 +26,20 @@ impl Drop for Directory {
     }
 }
 
-async fn open(directory: &Path) -> Arc<Database> {
-    let config = DatabaseConfig {
+fn config(directory: &Path) -> DatabaseConfig {
+    DatabaseConfig {
         data_dir: directory.to_path_buf(),
         tasks: 2,
         memory_limit_bytes: 512 << 20,
         ..DatabaseConfig::default()
-    };
+    }
+}
+
+async fn open(directory: &Path) -> Arc<Database> {
+    open_as(config(directory)).await
+}
+
+async fn open_as(config: DatabaseConfig) -> Arc<Database> {
     // The engine's threads let go of the store a moment after it has stopped.
     for _ in 0..200 {
         match Database::open(config.clone()).await {
@@ -518,6 +525,35 @@ async fn statements_about_several_rows_or_tables_happen_whole_or_not_at_all() {
     check(&mut session, &[("TRUNCATE a, b, a", "TRUNCATE TABLE")]).await;
     assert_eq!(database.engine.store().last_txid(), txid.next());
     check(&mut session, &[("SELECT count(*) FROM a", "0"), ("SELECT count(*) FROM b", "0")]).await;
+    database.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_gathered_for_a_commit_are_bounded() {
+    let directory = Directory::new();
+    let database = open_as(DatabaseConfig { memory_limit_bytes: 64 << 20, ..config(&directory.0) }).await;
+    let mut session = database.session(SessionStart::default());
+    let too_large = |what: &str| format!("53200 {what} is one commit, and its rows need more than 16 MB of memory");
+    let endless = "SELECT value FROM generate_series(1, 10000000000) AS g(value)";
+    let half = "INSERT INTO t SELECT value FROM generate_series(1, 1200000) AS g(value)";
+    check(
+        &mut session,
+        &[
+            ("CREATE TABLE t (id BIGINT)", "CREATE TABLE"),
+            (&format!("INSERT INTO t {endless}"), &too_large("INSERT")),
+            (&format!("CREATE TABLE u AS {endless}"), &too_large("CREATE TABLE AS")),
+            ("SELECT * FROM u", "42P01 relation \"u\" does not exist"),
+            ("BEGIN", "BEGIN"),
+            (half, "INSERT 0 1200000"),
+            ("SAVEPOINT s", "SAVEPOINT"),
+            (half, &too_large("the transaction")),
+            ("ROLLBACK TO s", "ROLLBACK"),
+            ("INSERT INTO t VALUES (0)", "INSERT 0 1"),
+            ("ROLLBACK", "ROLLBACK"),
+            ("SELECT count(*) FROM t", "0"),
+        ],
+    )
+    .await;
     database.shutdown().await;
 }
 

@@ -8,6 +8,8 @@ use monsoon_circuit::{RelationId, WeightedBatch};
 use parking_lot::Mutex;
 
 use super::Session;
+use super::change_buffer::ChangeBuffer;
+use super::commit_budget::commit_bytes_max;
 use super::lock::{AloneLock, share};
 use super::text_rows::complete;
 use crate::database::engine_error;
@@ -15,7 +17,7 @@ use crate::error::{Result, SqlError};
 use crate::response::Response;
 
 /// Changes that wait for COMMIT. Shared with a COPY that adds to them.
-pub(super) type Buffer = Arc<Mutex<Vec<Change>>>;
+pub(super) type Buffer = Arc<Mutex<ChangeBuffer>>;
 
 /// An open transaction block.
 pub(super) struct Transaction {
@@ -32,9 +34,9 @@ pub(super) struct Transaction {
 }
 
 impl Transaction {
-    fn new(is_read_only: bool) -> Transaction {
+    fn new(is_read_only: bool, bytes_max: usize) -> Transaction {
         Transaction {
-            changes: Buffer::default(),
+            changes: Arc::new(Mutex::new(ChangeBuffer::new(bytes_max))),
             savepoints: Vec::new(),
             locks: HashMap::new(),
             local_settings: Vec::new(),
@@ -52,7 +54,7 @@ impl Transaction {
     pub(super) fn fail(&mut self) {
         self.has_failed = true;
         if self.savepoints.is_empty() {
-            self.changes.lock().clear();
+            self.changes.lock().truncate(0);
             self.locks.clear();
         }
     }
@@ -83,7 +85,10 @@ impl Session {
     pub(super) fn begin(&mut self, read_only: bool) -> Result<Response> {
         match &self.transaction {
             Some(_) => self.notice("WARNING", "25001", "there is already a transaction in progress"),
-            None => self.transaction = Some(Transaction::new(read_only)),
+            None => {
+                let bytes_max = commit_bytes_max(&self.database.config);
+                self.transaction = Some(Transaction::new(read_only, bytes_max));
+            }
         }
         complete("BEGIN")
     }
@@ -98,7 +103,7 @@ impl Session {
             self.undo_settings(transaction);
             return complete("ROLLBACK");
         }
-        let changes = std::mem::take(&mut *transaction.changes.lock());
+        let changes = transaction.changes.lock().take();
         if let Err(error) = self.write_transaction(changes, &transaction.locks).await {
             self.undo_settings(transaction);
             return Err(error);
@@ -132,7 +137,7 @@ impl Session {
 
     pub(super) fn savepoint(&mut self, name: &str) -> Result<Response> {
         let transaction = self.open_transaction("SAVEPOINT")?;
-        let changes = transaction.changes.lock().len();
+        let changes = transaction.changes.lock().changes().len();
         transaction.savepoints.push((name.to_owned(), changes));
         complete("SAVEPOINT")
     }
@@ -162,7 +167,7 @@ impl Session {
 
     /// Adds rows to a relation now, or keeps them for COMMIT.
     pub(super) async fn add_rows(&mut self, change: Change) -> Result<()> {
-        let Some(changes) = self.not_kept(vec![change]) else { return Ok(()) };
+        let Some(changes) = self.not_kept(vec![change])? else { return Ok(()) };
         let tables: BTreeSet<RelationId> = changes.iter().map(|change| change.relation).collect();
         let shared = share(&self.database, tables).await;
         self.write_now(changes).await?;
@@ -172,7 +177,7 @@ impl Session {
 
     /// Writes to tables that the statement has alone, now or at COMMIT.
     pub(super) async fn write_back(&mut self, changes: Vec<Change>, held: Vec<AloneLock>) -> Result<()> {
-        if let Some(changes) = self.not_kept(changes) {
+        if let Some(changes) = self.not_kept(changes)? {
             self.write_now(changes).await?;
         }
         drop(held);
@@ -180,10 +185,11 @@ impl Session {
     }
 
     /// The changes, unless a transaction has taken them.
-    fn not_kept(&self, changes: Vec<Change>) -> Option<Vec<Change>> {
-        let Some(transaction) = &self.transaction else { return Some(changes) };
-        transaction.changes.lock().extend(changes.into_iter().filter(has_rows));
-        None
+    fn not_kept(&self, changes: Vec<Change>) -> Result<Option<Vec<Change>>> {
+        let Some(transaction) = &self.transaction else { return Ok(Some(changes)) };
+        let mut buffer = transaction.changes.lock();
+        changes.into_iter().filter(has_rows).try_for_each(|change| buffer.push(change))?;
+        Ok(None)
     }
 
     async fn write_now(&mut self, mut changes: Vec<Change>) -> Result<()> {

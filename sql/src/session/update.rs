@@ -14,6 +14,7 @@ use monsoon_batch::Change;
 use monsoon_circuit::{RelationId, WeightedBatch};
 
 use super::assign::{assign, checked_batch};
+use super::commit_budget::CommitBudget;
 use super::insert::{default_expression, is_default, placeholder};
 use super::lock::AloneLock;
 use super::parameter::{parameter_count, parameter_field, plan_parameters, substitute};
@@ -50,7 +51,8 @@ impl Session {
         let places: Vec<usize> = modification.set.iter().map(|(place, _)| *place).collect();
         let mut query = modification.query()?;
         substitute(&mut query, parameters, &prepared.parameters)?;
-        let (schema, found) = self.collect(&query, text(statement)).await?;
+        let budget = self.commit_budget("UPDATE");
+        let (schema, found) = self.collect(&query, text(statement), budget).await?;
         let mut changes = Vec::with_capacity(found.len() * 2);
         let mut rows = 0;
         let (mut old, mut new) = (Vec::new(), Vec::new());
@@ -79,7 +81,8 @@ impl Session {
         let held = self.lock_to_modify(&[&relation], "DELETE").await?;
         let mut query = modification.query()?;
         substitute(&mut query, parameters, &prepared.parameters)?;
-        let (change, rows) = self.removal(statement, &relation, &query).await?;
+        let budget = self.commit_budget("DELETE");
+        let (change, rows) = self.removal(statement, &relation, &query, budget).await?;
         self.write_back(vec![change], held).await?;
         complete(format!("DELETE {rows}"))
     }
@@ -96,7 +99,9 @@ impl Session {
         let mut changes = Vec::with_capacity(tables.len());
         for relation in tables {
             let query = modification_query(from_relation(relation), None, &[])?;
-            changes.push(self.removal(statement, relation, &query).await?.0);
+            // No more than the table holds, whose state has a bound: a large table, too, must have a way to become empty.
+            let budget = CommitBudget::without_bound();
+            changes.push(self.removal(statement, relation, &query, budget).await?.0);
         }
         self.write_back(changes, held).await?;
         complete("TRUNCATE TABLE")
@@ -115,8 +120,9 @@ impl Session {
         statement: &Statement,
         relation: &Relation,
         query: &Query,
+        budget: CommitBudget,
     ) -> Result<(Change, usize)> {
-        let (_, found) = self.collect(query, text(statement)).await?;
+        let (_, found) = self.collect(query, text(statement), budget).await?;
         let rows = found.iter().map(RecordBatch::num_rows).sum();
         let found = found.into_iter().filter(|batch| batch.num_rows() > 0);
         let batches = found.map(|batch| checked_batch(relation, batch.columns().to_vec(), batch.num_rows()));
