@@ -18,6 +18,7 @@ use monsoon_circuit::WeightedBatch;
 use super::assign::assemble;
 use super::commit_budget::CommitBudget;
 use super::lock::share;
+use super::notices::Notices;
 use super::transaction::Buffer;
 use super::{Prepared, Session};
 use crate::catalog::{Relation, Snapshot};
@@ -50,6 +51,7 @@ impl Session {
             scope: self.scope()?,
             snapshot: self.snapshot(),
             database: Arc::clone(&self.database),
+            notices: self.notices.clone(),
             buffer: self.transaction.as_ref().map(|transaction| Arc::clone(transaction.buffer())),
             relation,
             places,
@@ -98,6 +100,7 @@ struct RowsIn {
     scope: Arc<Scope>,
     snapshot: Arc<Snapshot>,
     database: Arc<Database>,
+    notices: Notices,
     /// Of the transaction it runs in.
     buffer: Option<Buffer>,
     relation: Arc<Relation>,
@@ -118,9 +121,10 @@ impl RowsIn {
         Ok(())
     }
 
-    async fn write(&self, change: Change) -> Result<()> {
+    async fn commit(&self, change: Change) -> Result<()> {
         let shared = share(&self.database, BTreeSet::from([change.relation])).await;
-        self.database.engine.write(vec![change]).await.map_err(engine_error)?;
+        let written = self.database.engine.write(vec![change]).await.map_err(engine_error)?;
+        self.notices.warn_of_late_rows(&written);
         drop(shared);
         Ok(())
     }
@@ -149,7 +153,7 @@ impl CopyIn for RowsIn {
         let change = Change { relation: self.relation.id, batches: std::mem::take(&mut self.batches) };
         match &self.buffer {
             Some(buffer) => buffer.lock().push(change)?,
-            None => self.write(change).await?,
+            None => self.commit(change).await?,
         }
         Ok(self.rows)
     }

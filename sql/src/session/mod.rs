@@ -21,6 +21,7 @@ mod insert;
 mod literal;
 mod lock;
 mod named;
+mod notices;
 mod overlay;
 mod parameter;
 mod prepare;
@@ -55,6 +56,7 @@ use crate::statement::Statement;
 use cursor::Cursor;
 pub(crate) use facts::Facts;
 use named::NamedStatement;
+use notices::Notices;
 use select::PlannedQuery;
 use transaction::Transaction;
 
@@ -82,7 +84,7 @@ pub struct Session {
     /// Made at the first statement that needs it: most of its cost is the table of functions.
     scope: Option<Arc<Scope>>,
     transaction: Option<Transaction>,
-    notices: Vec<Notice>,
+    notices: Notices,
     named: HashMap<String, NamedStatement>,
     cursors: HashMap<String, Cursor>,
 }
@@ -108,7 +110,7 @@ impl Session {
             facts,
             scope: None,
             transaction: None,
-            notices: Vec::new(),
+            notices: Notices::default(),
             named: HashMap::new(),
             cursors: HashMap::new(),
         }
@@ -126,7 +128,7 @@ impl Session {
 
     /// Notices since the last call.
     pub fn take_notices(&mut self) -> Vec<Notice> {
-        std::mem::take(&mut self.notices)
+        self.notices.take()
     }
 
     /// The state of the transaction.

@@ -303,6 +303,27 @@ async fn copy_in_and_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn late_rows_of_a_copy_are_told() {
+    let directory = Directory::new();
+    let database = open(&directory.0).await;
+    let mut session = database.session(SessionStart::default());
+    check(
+        &mut session,
+        &[
+            ("CREATE STREAM s (at TIMESTAMP, WATERMARK FOR at AS at)", "CREATE STREAM"),
+            ("INSERT INTO s VALUES ('2024-01-01 00:01:00')", "INSERT 0 1"),
+        ],
+    )
+    .await;
+    let mut copy = begin_copy(&mut session, "COPY s FROM STDIN").await;
+    copy.write(Bytes::from_static(b"2024-01-01 00:00:00\n2024-01-01 00:02:00\n")).await.unwrap();
+    assert_eq!(copy.finish().await.unwrap(), 2);
+    let told: Vec<String> = session.take_notices().into_iter().map(|notice| notice.message).collect();
+    assert_eq!(told, ["1 rows are behind the stream's watermark and were dropped"]);
+    database.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn rows_that_wait_for_their_commit_keep_nobody_from_writing() {
     let directory = Directory::new();
     let database = open(&directory.0).await;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use monsoon_batch::{Change, Written};
+use monsoon_batch::Change;
 use monsoon_circuit::{RelationId, WeightedBatch};
 use parking_lot::Mutex;
 
@@ -196,16 +196,9 @@ impl Session {
         changes.retain(has_rows);
         if !changes.is_empty() {
             let written = self.database.engine.write(changes).await.map_err(engine_error)?;
-            self.note_late(written);
+            self.notices.warn_of_late_rows(&written);
         }
         Ok(())
-    }
-
-    fn note_late(&mut self, written: Written) {
-        if written.late > 0 {
-            let message = format!("{} rows are behind the stream's watermark and were dropped", written.late);
-            self.notice("WARNING", "01000", message);
-        }
     }
 }
 
