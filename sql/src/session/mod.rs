@@ -102,6 +102,13 @@ pub struct Prepared {
     planned: Arc<Mutex<Option<PlannedQuery>>>,
 }
 
+impl Prepared {
+    /// 42P02 if it has parameters: for who has no values for them.
+    pub fn refuse_parameters(&self) -> Result<()> {
+        if self.parameters.is_empty() { Ok(()) } else { Err(parameter::no_parameter(&self.statement)) }
+    }
+}
+
 impl Session {
     pub(crate) fn new(database: Arc<Database>, start: SessionStart) -> Session {
         let facts = Arc::new(Facts::new(Arc::clone(&database.catalog), &start, database.take_pid()));

@@ -121,6 +121,16 @@ async fn soon<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(5), work).await.expect("nobody to wait for")
 }
 
+/// The SQLSTATE of what is wrong with a statement, and its text from there on.
+async fn fault(session: &mut Session, sql: &str) -> String {
+    let error = match session.parse(sql) {
+        Ok(statements) => answer(session, &statements[0], &[]).await.expect_err(sql),
+        Err(error) => error,
+    };
+    let start = error.position.unwrap_or_else(|| panic!("no position: {error:?}"));
+    format!("{} {}", error.sqlstate, sql.chars().skip(start - 1).collect::<String>())
+}
+
 async fn begin_copy(session: &mut Session, sql: &str) -> Box<dyn crate::response::CopyIn> {
     let statement = session.parse(sql).unwrap().remove(0);
     let prepared = session.prepare(&statement, &[]).await.unwrap();
@@ -575,6 +585,49 @@ async fn rows_gathered_for_a_commit_are_bounded() {
         ],
     )
     .await;
+    database.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_statements_are_told_where() {
+    let directory = Directory::new();
+    let database = open(&directory.0).await;
+    let mut session = database.session(SessionStart::default());
+    check(
+        &mut session,
+        &[
+            ("CREATE TABLE t (a INT, b INT)", "CREATE TABLE"),
+            ("CREATE STREAM s (a INT)", "CREATE STREAM"),
+            ("CREATE MATERIALIZED VIEW v AS SELECT a FROM t", "CREATE MATERIALIZED VIEW"),
+        ],
+    )
+    .await;
+    let cases = [
+        ("INSERT INTO v VALUES (1)", "42809 v VALUES (1)"),
+        ("COPY v FROM STDIN", "42809 v FROM STDIN"),
+        ("UPDATE s SET a = 1", "42809 s SET a = 1"),
+        ("DELETE FROM v", "42809 v"),
+        ("TRUNCATE t, v", "42809 v"),
+        ("VERIFY MATERIALIZED VIEW t", "42809 t"),
+        ("INSERT INTO t VALUES (1, 2), (3)", "42601 3)"),
+        ("INSERT INTO t VALUES (1, 2, 3)", "42601 3)"),
+        ("INSERT INTO t (a) VALUES (1, 2)", "42601 2)"),
+        ("INSERT INTO t (a, b) VALUES (1)", "42601 b) VALUES (1)"),
+        ("INSERT INTO t (b, a) SELECT 1", "42601 a) SELECT 1"),
+        ("INSERT INTO t (a) SELECT a, b + 1 FROM t", "42601 b + 1 FROM t"),
+        ("INSERT INTO t (a) SELECT * FROM t", "42601 SELECT * FROM t"),
+        ("INSERT INTO t VALUES (1, 2) RETURNING a", "0A000 a"),
+        ("UPDATE t SET a = s.a FROM s", "0A000 s"),
+        ("UPDATE t SET a = 1 RETURNING b", "0A000 b"),
+        ("DELETE FROM t USING s", "0A000 s"),
+        ("DELETE FROM t RETURNING b", "0A000 b"),
+    ];
+    for (sql, expected) in cases {
+        assert_eq!(fault(&mut session, sql).await, expected, "{sql}");
+    }
+    let statement = session.parse("SELECT 1; SELECT a FROM t WHERE b = $2").unwrap().remove(1);
+    let error = session.prepare(&statement, &[]).await.unwrap().refuse_parameters().unwrap_err();
+    assert_eq!((error.sqlstate, error.message.as_str(), error.position), ("42P02", "there is no parameter $2", Some(37)));
     database.shutdown().await;
 }
 

@@ -7,7 +7,7 @@ use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{FieldRef, Schema};
 use datafusion::common::ScalarValue;
 use datafusion::sql::sqlparser::ast::{
-    AssignmentTarget, Delete, Expr, FromTable, Ident, ObjectName, Query, SelectItem, SetExpr,
+    AssignmentTarget, Delete, Expr, FromTable, Ident, ObjectName, Query, SelectItem, SetExpr, Spanned,
     Statement as SqlStatement, TableFactor, TableWithJoins, Update,
 };
 use monsoon_batch::Change;
@@ -18,6 +18,7 @@ use super::commit_budget::CommitBudget;
 use super::insert::{default_expression, is_default, placeholder};
 use super::lock::AloneLock;
 use super::parameter::{parameter_count, parameter_field, plan_parameters, substitute};
+use super::resolve::{place_of, position};
 use super::select::text;
 use super::text_rows::complete;
 use super::{Prepared, Session};
@@ -181,15 +182,17 @@ impl Session {
     fn modification_of_update(&self, statement: &Statement, update: &SqlStatement) -> Result<Modification> {
         let SqlStatement::Update(update) = update else { return Err(SqlError::internal("an UPDATE was expected")) };
         let Update { table, assignments, from, selection, returning, order_by, limit, .. } = update;
-        refuse(from.is_some(), "UPDATE ... FROM")?;
-        refuse(returning.is_some(), "UPDATE ... RETURNING")?;
-        refuse(!order_by.is_empty() || limit.is_some(), "UPDATE ... ORDER BY or LIMIT")?;
-        let relation = self.updatable(statement, table_name(table)?, "update")?;
+        refuse(statement, from.as_ref(), "UPDATE ... FROM")?;
+        refuse(statement, returning.iter().flatten().next(), "UPDATE ... RETURNING")?;
+        refuse(statement, order_by.first(), "UPDATE ... ORDER BY")?;
+        refuse(statement, limit.as_ref(), "UPDATE ... LIMIT")?;
+        let relation = self.updatable(statement, table_name(statement, table)?, "update")?;
         let mut set: Vec<(usize, Expr)> = Vec::with_capacity(assignments.len());
         for assignment in assignments {
             let AssignmentTarget::ColumnName(name) = &assignment.target else {
                 return Err(SqlError::unsupported("UPDATE ... SET (a, b) = ... is not supported")
-                    .with_hint("SET a = ..., b = ..."));
+                    .with_hint("SET a = ..., b = ...")
+                    .at_place(place_of(statement, &assignment.target)));
             };
             let Some(ident) = name.0.last().and_then(|part| part.as_ident()) else {
                 return Err(SqlError::syntax("a column name was expected after SET"));
@@ -197,7 +200,7 @@ impl Session {
             let place = self.column_places(statement, &relation, std::slice::from_ref(ident))?[0];
             if set.iter().any(|(known, _)| *known == place) {
                 let message = format!("multiple assignments to same column \"{}\"", ident.value);
-                return Err(SqlError::new("42601", message).at(super::resolve::position(statement, ident)));
+                return Err(SqlError::new("42601", message).at(position(statement, ident)));
             }
             let value = &assignment.value;
             let value = if is_default(value) { default_expression(&relation, place)? } else { value.clone() };
@@ -207,14 +210,17 @@ impl Session {
     }
 
     fn modification_of_delete(&self, statement: &Statement, delete: &Delete) -> Result<Modification> {
-        refuse(delete.using.is_some() || !delete.tables.is_empty(), "DELETE ... USING")?;
-        refuse(delete.returning.is_some(), "DELETE ... RETURNING")?;
-        refuse(!delete.order_by.is_empty() || delete.limit.is_some(), "DELETE ... ORDER BY or LIMIT")?;
+        refuse(statement, delete.using.iter().flatten().next(), "DELETE ... USING")?;
+        refuse(statement, delete.tables.first(), "DELETE of named tables")?;
+        refuse(statement, delete.returning.iter().flatten().next(), "DELETE ... RETURNING")?;
+        refuse(statement, delete.order_by.first(), "DELETE ... ORDER BY")?;
+        refuse(statement, delete.limit.as_ref(), "DELETE ... LIMIT")?;
         let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
         let [table] = from.as_slice() else {
-            return Err(SqlError::unsupported("DELETE from several tables is not supported"));
+            let second = from.get(1).and_then(|table| place_of(statement, table));
+            return Err(SqlError::unsupported("DELETE from several tables is not supported").at_place(second));
         };
-        let relation = self.updatable(statement, table_name(table)?, "delete from")?;
+        let relation = self.updatable(statement, table_name(statement, table)?, "delete from")?;
         Ok(Modification { relation, table: table.clone(), selection: delete.selection.clone(), set: Vec::new() })
     }
 }
@@ -239,10 +245,11 @@ fn modification_query(table: TableWithJoins, selection: Option<Expr>, values: &[
     Ok(query)
 }
 
-fn table_name(table: &TableWithJoins) -> Result<&ObjectName> {
+fn table_name<'a>(statement: &Statement, table: &'a TableWithJoins) -> Result<&'a ObjectName> {
     match &table.relation {
         TableFactor::Table { name, .. } if table.joins.is_empty() => Ok(name),
-        _ => Err(SqlError::unsupported("only a table can be changed, not a join or a query")),
+        _ => Err(SqlError::unsupported("only a table can be changed, not a join or a query")
+            .at_place(place_of(statement, table))),
     }
 }
 
@@ -251,8 +258,13 @@ fn from_relation(relation: &Relation) -> TableWithJoins {
     TableWithJoins { relation: table_factor(name), joins: Vec::new() }
 }
 
-fn refuse(is_there: bool, what: &str) -> Result<()> {
-    if is_there { Err(SqlError::unsupported(format!("{what} is not supported"))) } else { Ok(()) }
+fn refuse(statement: &Statement, part: Option<&impl Spanned>, what: &str) -> Result<()> {
+    match part {
+        Some(part) => {
+            Err(SqlError::unsupported(format!("{what} is not supported")).at_place(place_of(statement, part)))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The rows as they were, and as they are to be.
