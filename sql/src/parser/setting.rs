@@ -10,15 +10,17 @@ use crate::statement::Body;
 
 /// After SET.
 pub(super) fn set(reader: &mut Reader<'_>) -> Result<Body> {
-    if reader.words(&["SESSION", "CHARACTERISTICS", "AS", "TRANSACTION"]) || reader.word("TRANSACTION") {
-        modes(reader)?;
-        return Ok(Body::SetTransaction);
+    if reader.words(&["SESSION", "CHARACTERISTICS", "AS", "TRANSACTION"]) {
+        return modes(reader).map(|read_only| Body::SetCharacteristics { read_only });
+    }
+    if reader.word("TRANSACTION") {
+        return modes(reader).map(|read_only| Body::SetTransaction { read_only });
     }
     if reader.word("CONSTRAINTS") {
         while !reader.at_end() {
             reader.next();
         }
-        return Ok(Body::SetTransaction);
+        return Ok(Body::Accepted("SET CONSTRAINTS"));
     }
     let local = reader.one_of(&["SESSION", "LOCAL"]) == Some("LOCAL");
     if reader.words(&["TIME", "ZONE"]) {
@@ -114,7 +116,7 @@ pub(super) fn discard(reader: &mut Reader<'_>) -> Result<Body> {
 /// After LISTEN.
 pub(super) fn listen(reader: &mut Reader<'_>) -> Result<Body> {
     reader.identifier()?;
-    Ok(Body::Listen("LISTEN"))
+    Ok(Body::Accepted("LISTEN"))
 }
 
 /// After UNLISTEN.
@@ -122,5 +124,5 @@ pub(super) fn unlisten(reader: &mut Reader<'_>) -> Result<Body> {
     if !reader.token(&Token::Mul) {
         reader.identifier()?;
     }
-    Ok(Body::Listen("UNLISTEN"))
+    Ok(Body::Accepted("UNLISTEN"))
 }

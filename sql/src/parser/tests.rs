@@ -275,13 +275,14 @@ fn settings_and_transactions() {
     }
     check(&[
         ("SET LOCAL x = 1", "Set { name: \"x\", value: Some(\"1\"), local: true }"),
-        ("SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED", "SetTransaction"),
-        ("SET TRANSACTION READ ONLY", "SetTransaction"),
+        ("SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED", "SetCharacteristics { read_only: None }"),
+        ("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", "SetCharacteristics { read_only: Some(true) }"),
+        ("SET TRANSACTION READ ONLY", "SetTransaction { read_only: Some(true) }"),
         ("RESET ALL", "Reset(None)"),
         ("RESET TIME ZONE", "Reset(Some(\"timezone\"))"),
-        ("BEGIN", "Begin { read_only: false }"),
-        ("begin transaction isolation level repeatable read, read only", "Begin { read_only: true }"),
-        ("START TRANSACTION READ WRITE", "Begin { read_only: false }"),
+        ("BEGIN", "Begin { read_only: None }"),
+        ("begin transaction isolation level repeatable read, read only", "Begin { read_only: Some(true) }"),
+        ("START TRANSACTION READ WRITE", "Begin { read_only: Some(false) }"),
         ("COMMIT WORK", "Commit"),
         ("END", "Commit"),
         ("ABORT", "Rollback"),
@@ -289,8 +290,8 @@ fn settings_and_transactions() {
         ("SAVEPOINT A", "Savepoint(\"a\")"),
         ("RELEASE SAVEPOINT a", "Release(\"a\")"),
         ("DISCARD ALL", "Discard"),
-        ("LISTEN x", "Listen(\"LISTEN\")"),
-        ("UNLISTEN *", "Listen(\"UNLISTEN\")"),
+        ("LISTEN x", "Accepted(\"LISTEN\")"),
+        ("UNLISTEN *", "Accepted(\"UNLISTEN\")"),
         ("FLUSH", "Flush"),
     ]);
     check_refused(&[

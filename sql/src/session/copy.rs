@@ -39,9 +39,7 @@ impl Session {
         columns: &[Ident],
         format: &CopyFormat,
     ) -> Result<Response> {
-        if let Some(transaction) = &self.transaction {
-            transaction.check_writable("COPY FROM")?;
-        }
+        self.check_writable("COPY FROM")?;
         let relation = self.insertable(statement, name)?;
         let places = self.column_places(statement, &relation, columns)?;
         let fields: Vec<_> = places.iter().map(|place| relation.schema.field(*place).clone()).collect();

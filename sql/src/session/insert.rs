@@ -54,9 +54,7 @@ impl Session {
         prepared: &Prepared,
         parameters: &[ScalarValue],
     ) -> Result<Response> {
-        if let Some(transaction) = &self.transaction {
-            transaction.check_writable("INSERT")?;
-        }
+        self.check_writable("INSERT")?;
         if let Some(returning) = &insert.returning {
             let position = returning.first().and_then(|item| place_of(statement, item));
             return Err(SqlError::unsupported("INSERT ... RETURNING is not supported").at_place(position));

@@ -25,6 +25,7 @@ mod notices;
 mod overlay;
 mod parameter;
 mod prepare;
+mod read_only;
 mod resolve;
 mod run;
 mod select;

@@ -1,7 +1,7 @@
 //! SET and RESET.
 
 use super::Session;
-use super::settings::SetOutcome;
+use super::settings::{SetOutcome, THIS_READ_ONLY};
 use super::text_rows::complete;
 use crate::error::Result;
 use crate::response::Response;
@@ -9,6 +9,7 @@ use crate::response::Response;
 impl Session {
     pub(super) fn set(&mut self, name: &str, value: Option<&str>, local: bool) -> Result<Response> {
         let before = self.facts.with_settings(|settings| settings.get(name));
+        let local = local || name == THIS_READ_ONLY;
         if local && self.transaction.is_none() {
             self.notice("WARNING", "25P01", "SET LOCAL can only be used in transaction blocks");
             return complete("SET");

@@ -631,6 +631,59 @@ async fn refused_statements_are_told_where() {
     database.shutdown().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn read_only_transactions_write_nothing() {
+    let directory = Directory::new();
+    let database = open(&directory.0).await;
+    let mut session = database.session(SessionStart::default());
+    let refused = |word: &str| format!("25006 cannot execute {word} in a read-only transaction");
+    check(&mut session, &[("CREATE TABLE t (a INT)", "CREATE TABLE")]).await;
+    for begin in ["BEGIN READ ONLY", "START TRANSACTION READ ONLY", "BEGIN; SET TRANSACTION READ ONLY", "BEGIN; BEGIN READ ONLY"] {
+        run(&mut session, begin).await;
+        check(
+            &mut session,
+            &[
+                ("SHOW transaction_read_only", "on"),
+                ("SELECT count(*) FROM t", "0"),
+                ("INSERT INTO t VALUES (1)", &refused("INSERT")),
+                ("ROLLBACK", "ROLLBACK"),
+                ("INSERT INTO t VALUES (1)", "INSERT 0 1"),
+                ("DELETE FROM t", "DELETE 1"),
+            ],
+        )
+        .await;
+    }
+    check(
+        &mut session,
+        &[
+            ("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", "SET"),
+            ("SHOW default_transaction_read_only", "on"),
+            ("INSERT INTO t VALUES (1)", &refused("INSERT")),
+            ("UPDATE t SET a = 2", &refused("UPDATE")),
+            ("DELETE FROM t", &refused("DELETE")),
+            ("TRUNCATE t", &refused("TRUNCATE TABLE")),
+            ("COPY t FROM STDIN", &refused("COPY FROM")),
+            ("CREATE TABLE u (a INT)", &refused("CREATE TABLE")),
+            ("BEGIN", "BEGIN"),
+            ("RESET ALL", "RESET"),
+            ("DROP TABLE t", &refused("DROP")),
+            ("ROLLBACK", "ROLLBACK"),
+            ("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", "SET"),
+            ("BEGIN READ WRITE", "BEGIN"),
+            ("INSERT INTO t VALUES (1)", "INSERT 0 1"),
+            ("COMMIT", "COMMIT"),
+            ("SET default_transaction_read_only = maybe", "22023 parameter \"default_transaction_read_only\" requires a Boolean value"),
+            ("SET default_transaction_read_only = false", "SET"),
+            ("INSERT INTO t VALUES (1)", "INSERT 0 1"),
+            ("BEGIN", "BEGIN"),
+            ("INSERT INTO t VALUES (1)", "INSERT 0 1"),
+            ("COMMIT", "COMMIT"),
+        ],
+    )
+    .await;
+    database.shutdown().await;
+}
+
 /// Puts another fingerprint into the catalog's entry of a view, as an older Monsoon might have left it.
 fn age(directory: &Path, view: &str) {
     let store = RocksStore::open(directory, RocksOptions::default()).expect("a store");

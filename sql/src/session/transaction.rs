@@ -30,11 +30,10 @@ pub(super) struct Transaction {
     local_settings: Vec<(String, Option<String>)>,
     settings: Vec<(String, Option<String>)>,
     has_failed: bool,
-    is_read_only: bool,
 }
 
 impl Transaction {
-    fn new(is_read_only: bool, bytes_max: usize) -> Transaction {
+    fn new(bytes_max: usize) -> Transaction {
         Transaction {
             changes: Arc::new(Mutex::new(ChangeBuffer::new(bytes_max))),
             savepoints: Vec::new(),
@@ -42,7 +41,6 @@ impl Transaction {
             local_settings: Vec::new(),
             settings: Vec::new(),
             has_failed: false,
-            is_read_only,
         }
     }
 
@@ -63,13 +61,6 @@ impl Transaction {
         &self.changes
     }
 
-    pub(super) fn check_writable(&self, word: &str) -> Result<()> {
-        if self.is_read_only {
-            return Err(SqlError::new("25006", format!("cannot execute {word} in a read-only transaction")));
-        }
-        Ok(())
-    }
-
     pub(super) fn note_setting(&mut self, name: &str, before: Option<String>, local: bool) {
         let list = if local { &mut self.local_settings } else { &mut self.settings };
         list.push((name.to_owned(), before));
@@ -82,13 +73,13 @@ impl Transaction {
 }
 
 impl Session {
-    pub(super) fn begin(&mut self, read_only: bool) -> Result<Response> {
-        match &self.transaction {
-            Some(_) => self.notice("WARNING", "25001", "there is already a transaction in progress"),
-            None => {
-                let bytes_max = commit_bytes_max(&self.database.config);
-                self.transaction = Some(Transaction::new(read_only, bytes_max));
-            }
+    pub(super) fn begin(&mut self, read_only: Option<bool>) -> Result<Response> {
+        if self.transaction.is_some() {
+            self.notice("WARNING", "25001", "there is already a transaction in progress");
+            self.set_transaction(read_only)?;
+        } else {
+            self.transaction = Some(Transaction::new(commit_bytes_max(&self.database.config)));
+            self.set_read_only(read_only)?;
         }
         complete("BEGIN")
     }

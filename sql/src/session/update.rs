@@ -109,9 +109,7 @@ impl Session {
     }
 
     async fn lock_to_modify(&mut self, relations: &[&Relation], word: &str) -> Result<Vec<AloneLock>> {
-        if let Some(transaction) = &self.transaction {
-            transaction.check_writable(word)?;
-        }
+        self.check_writable(word)?;
         self.lock_alone(relations).await
     }
 
