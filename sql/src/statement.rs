@@ -117,9 +117,9 @@ pub enum Body {
     },
     /// DEALLOCATE name | ALL (None).
     Deallocate(Option<String>),
-    /// DISCARD ALL | PLANS | TEMP | SEQUENCES.
-    Discard,
-    /// LISTEN, UNLISTEN, SET CONSTRAINTS: accepted, and there is nothing to do. The tag to answer.
+    /// DISCARD ALL.
+    DiscardAll,
+    /// LISTEN, UNLISTEN, SET CONSTRAINTS, DISCARD PLANS | SEQUENCES | TEMP: accepted, and there is nothing to do. The tag to answer.
     Accepted(&'static str),
     /// FLUSH: returns when everything before it is committed.
     Flush,

@@ -108,7 +108,10 @@ pub(super) fn reset(reader: &mut Reader<'_>) -> Result<Body> {
 /// After DISCARD.
 pub(super) fn discard(reader: &mut Reader<'_>) -> Result<Body> {
     match reader.one_of(&["ALL", "PLANS", "SEQUENCES", "TEMP", "TEMPORARY"]) {
-        Some(_) => Ok(Body::Discard),
+        Some("ALL") => Ok(Body::DiscardAll),
+        Some("PLANS") => Ok(Body::Accepted("DISCARD PLANS")),
+        Some("SEQUENCES") => Ok(Body::Accepted("DISCARD SEQUENCES")),
+        Some(_) => Ok(Body::Accepted("DISCARD TEMP")),
         None => Err(reader.expected("ALL, PLANS, SEQUENCES or TEMP")),
     }
 }

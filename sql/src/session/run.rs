@@ -66,7 +66,7 @@ impl Session {
             Body::Prepare { name, types, statement } => self.prepare_named(name, types, statement).await,
             Body::Execute { name, values } => Box::pin(self.execute_named(statement, name, values)).await,
             Body::Deallocate(name) => self.deallocate(name.as_deref()),
-            Body::Discard => self.discard(),
+            Body::DiscardAll => self.discard_all(),
             Body::Accepted(tag) => complete(*tag),
             Body::Flush => {
                 self.database.engine.flush().await.map_err(crate::database::engine_error)?;
