@@ -27,7 +27,7 @@ use monsoon_state::{RocksOptions, RocksStore};
 use parking_lot::Mutex;
 use tokio::sync::RwLock;
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, CatalogError};
 use crate::error::SqlError;
 use crate::session::{Session, SessionStart};
 
@@ -76,7 +76,10 @@ pub enum OpenError {
     /// The engine didn't start.
     #[error("engine did not start: {0}")]
     Engine(#[from] monsoon_batch::Error),
-    /// A relation of the catalog can't be planned any more.
+    /// A newer Monsoon has written the catalog.
+    #[error("{0}")]
+    NewerCatalog(CatalogError),
+    /// A relation of the catalog can't be planned any more, or its state can't be read.
     #[error("{kind} \"{name}\" can't be brought back: {reason}")]
     Relation {
         /// What it is.
@@ -85,16 +88,19 @@ pub enum OpenError {
         name: String,
         /// Why.
         reason: String,
+        /// The store's error, if there is one.
+        source: Option<monsoon_state::Error>,
     },
     /// The query engine could not be set up.
     #[error("query engine did not start: {0}")]
     Setup(String),
 }
 
-impl From<crate::catalog::CatalogError> for OpenError {
-    fn from(error: crate::catalog::CatalogError) -> OpenError {
+impl From<CatalogError> for OpenError {
+    fn from(error: CatalogError) -> OpenError {
         match error {
-            crate::catalog::CatalogError::State(error) => OpenError::State(error),
+            CatalogError::State(error) => OpenError::State(error),
+            newer @ CatalogError::Newer { .. } => OpenError::NewerCatalog(newer),
         }
     }
 }

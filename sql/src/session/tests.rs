@@ -688,15 +688,14 @@ async fn read_only_transactions_write_nothing() {
     database.shutdown().await;
 }
 
-/// Puts another fingerprint into the catalog's entry of a view, as an older Monsoon might have left it.
-fn age(directory: &Path, view: &str) {
+/// Changes the catalog's entry of a relation, as another Monsoon might have left it.
+fn edit_entry(directory: &Path, relation: &str, edit: impl FnOnce(&mut serde_json::Value)) {
     let store = RocksStore::open(directory, RocksOptions::default()).expect("a store");
     let entries = store.scan(b"c/relation/").expect("a catalog");
-    let is_view = |entry: &serde_json::Value| entry["name"] == view;
+    let is_it = |entry: &serde_json::Value| entry["name"] == relation;
     let parsed = entries.into_iter().map(|(key, value)| (key, serde_json::from_slice(&value).expect("JSON")));
-    let (key, mut entry): (Vec<u8>, serde_json::Value) = parsed.into_iter().find(|(_, entry)| is_view(entry)).expect("the view");
-    assert!(entry["fingerprint"].is_string(), "{entry}");
-    entry["fingerprint"] = "plan 0".into();
+    let (key, mut entry): (Vec<u8>, serde_json::Value) = parsed.into_iter().find(|(_, entry)| is_it(entry)).expect("the entry");
+    edit(&mut entry);
     let put = Write::Put { key, value: entry.to_string().into_bytes() };
     store.commit(&Commit { txid: store.last_txid().next(), writes: vec![put] }).expect("a commit");
 }
@@ -719,7 +718,10 @@ async fn a_view_that_is_planned_otherwise_now_is_built_anew() {
     drop(session);
     database.shutdown().await;
     drop(database);
-    age(&directory.0, "a");
+    edit_entry(&directory.0, "a", |entry| {
+        assert!(entry["fingerprint"].is_string(), "{entry}");
+        entry["fingerprint"] = "plan 0".into();
+    });
     // The second start finds the fingerprint of the first.
     for inserted in ["(4, 2)", "(5, 3)"] {
         let database = open(&directory.0).await;
@@ -739,4 +741,47 @@ async fn a_view_that_is_planned_otherwise_now_is_built_anew() {
     let database = open(&directory.0).await;
     check(&mut database.session(SessionStart::default()), &[("SELECT total FROM b", "5")]).await;
     database.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_catalog_of_a_newer_version_is_told_as_newer() {
+    let directory = Directory::new();
+    let database = open(&directory.0).await;
+    check(&mut database.session(SessionStart::default()), &[("CREATE TABLE t (id INT)", "CREATE TABLE")]).await;
+    database.shutdown().await;
+    drop(database);
+    edit_entry(&directory.0, "t", |entry| *entry = serde_json::json!({ "version": 2, "title": "t" }));
+    let error = Database::open(config(&directory.0)).await.expect_err("a newer catalog");
+    assert!(matches!(error, crate::OpenError::NewerCatalog(_)), "{error:?}");
+    assert!(error.to_string().contains("has version 2"), "{error}");
+}
+
+/// Flips a bit in the middle of the largest file of chunks.
+fn damage_chunks(directory: &Path) {
+    let files = std::fs::read_dir(directory.join("store")).unwrap().map(|entry| entry.unwrap().path());
+    let chunks = files.filter(|path| path.extension().is_some_and(|end| end == "blob"));
+    let largest = chunks.max_by_key(|path| path.metadata().unwrap().len()).expect("a file of chunks");
+    let mut bytes = std::fs::read(&largest).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&largest, bytes).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damage_met_while_bringing_a_relation_back_is_told_as_damage() {
+    let directory = Directory::new();
+    let database = open(&directory.0).await;
+    let mut session = database.session(SessionStart::default());
+    let fill = "INSERT INTO t SELECT value FROM generate_series(1, 100000) AS g(value)";
+    check(&mut session, &[("CREATE TABLE t (id BIGINT)", "CREATE TABLE"), (fill, "INSERT 0 100000")]).await;
+    database.shutdown().await;
+    drop((session, database));
+    // What is in the log goes to files when the store is opened again.
+    let database = open(&directory.0).await;
+    database.shutdown().await;
+    drop(database);
+    damage_chunks(&directory.0);
+    let error = Database::open(config(&directory.0)).await.expect_err("a damaged store");
+    let crate::OpenError::Relation { source: Some(source), .. } = &error else { panic!("{error:?}") };
+    assert!(matches!(source, monsoon_state::Error::Corrupt(_) | monsoon_state::Error::CorruptChunk { .. }), "{source:?}");
 }
