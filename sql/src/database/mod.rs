@@ -29,6 +29,7 @@ use tokio::sync::RwLock;
 
 use crate::catalog::{Catalog, CatalogError};
 use crate::error::SqlError;
+use crate::function::Setting;
 use crate::session::{Session, SessionStart};
 
 pub(crate) use change::EngineChange;
@@ -53,6 +54,8 @@ pub struct DatabaseConfig {
     pub memory_limit_bytes: u64,
     /// Rows taken of a source at a time.
     pub batch_rows: usize,
+    /// What the server was started with, for SHOW and `monsoon.settings`; it can't be SET.
+    pub server_settings: Arc<[Setting]>,
 }
 
 impl Default for DatabaseConfig {
@@ -63,6 +66,7 @@ impl Default for DatabaseConfig {
             tasks: engine.tasks,
             memory_limit_bytes: engine.memory_limit_bytes,
             batch_rows: engine.batch_rows,
+            server_settings: Arc::default(),
         }
     }
 }
@@ -166,7 +170,7 @@ impl Database {
 
     /// The scope of the server itself: no user's settings.
     pub(crate) fn scope(self: &Arc<Self>) -> Result<Arc<Scope>, SqlError> {
-        let facts = crate::session::Facts::new(Arc::clone(&self.catalog), &SessionStart::default(), self.take_pid());
+        let facts = crate::session::Facts::new(self, &SessionStart::default());
         self.template.scope(self, Arc::new(facts))
     }
 

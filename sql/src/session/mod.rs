@@ -112,7 +112,7 @@ impl Prepared {
 
 impl Session {
     pub(crate) fn new(database: Arc<Database>, start: SessionStart) -> Session {
-        let facts = Arc::new(Facts::new(Arc::clone(&database.catalog), &start, database.take_pid()));
+        let facts = Arc::new(Facts::new(&database, &start));
         Session {
             database,
             facts,

@@ -785,3 +785,32 @@ async fn damage_met_while_bringing_a_relation_back_is_told_as_damage() {
     let crate::OpenError::Relation { source: Some(source), .. } = &error else { panic!("{error:?}") };
     assert!(matches!(source, monsoon_state::Error::Corrupt(_) | monsoon_state::Error::CorruptChunk { .. }), "{source:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_of_the_server_are_shown_and_not_set() {
+    let directory = Directory::new();
+    let of_server = crate::function::Setting {
+        name: "max-connections".to_owned(),
+        value: "7".to_owned(),
+        default: "2000".to_owned(),
+        description: "Clients at a time".to_owned(),
+    };
+    let database = open_as(DatabaseConfig { server_settings: Arc::new([of_server]), ..config(&directory.0) }).await;
+    let mut session = database.session(SessionStart::default());
+    check(
+        &mut session,
+        &[
+            ("SHOW \"max-connections\"", "7"),
+            ("SELECT value, default_value FROM monsoon.settings WHERE name = 'max-connections'", "7|2000"),
+            (
+                "SET \"max-connections\" = 9",
+                "55P02 parameter \"max-connections\" cannot be changed without restarting the server",
+            ),
+        ],
+    )
+    .await;
+    let all = run(&mut session, "SHOW ALL").await;
+    assert!(all.lines().any(|line| line == "max-connections|7|Clients at a time"), "{all}");
+    assert!(all.lines().any(|line| line.starts_with("application_name|")), "{all}");
+    database.shutdown().await;
+}
