@@ -13,7 +13,7 @@ use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 use crate::error::{Result, SqlError};
 use crate::parser::parse_data_type;
 use crate::pg_text::value_text;
-use crate::pg_type::{field_of_oid, sql_name};
+use crate::pg_type::{field_of_oid, pg_type, sql_name};
 use crate::sql_text::SqlText;
 use crate::statement::Statement;
 
@@ -120,11 +120,16 @@ pub(super) fn substitute(tree: &mut impl VisitMut, values: &[ScalarValue], field
 
 fn literal(value: &ScalarValue, field: &Field) -> Result<Expr> {
     let text = parameter_text(value, field)?;
+    let type_name = match pg_type(field).name {
+        // A cast to a length would cut what the column must refuse.
+        "varchar" | "bpchar" => "text".to_owned(),
+        _ => sql_name(field),
+    };
     let value = text.map_or(Value::Null, Value::SingleQuotedString);
     Ok(Expr::Cast {
         kind: CastKind::DoubleColon,
         expr: Box::new(Expr::Value(value.with_empty_span())),
-        data_type: parse_data_type(&sql_name(field))?,
+        data_type: parse_data_type(&type_name)?,
         array: false,
         format: None,
     })

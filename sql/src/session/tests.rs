@@ -631,7 +631,10 @@ async fn refused_statements_are_told_where() {
     }
     let statement = session.parse("SELECT 1; SELECT a FROM t WHERE b = $2").unwrap().remove(1);
     let error = session.prepare(&statement, &[]).await.unwrap().refuse_parameters().unwrap_err();
-    assert_eq!((error.sqlstate, error.message.as_str(), error.position), ("42P02", "there is no parameter $2", Some(37)));
+    assert_eq!(
+        (error.sqlstate, error.message.as_str(), error.position),
+        ("42P02", "there is no parameter $2", Some(37))
+    );
     database.shutdown().await;
 }
 
@@ -642,7 +645,9 @@ async fn read_only_transactions_write_nothing() {
     let mut session = database.session(SessionStart::default());
     let refused = |word: &str| format!("25006 cannot execute {word} in a read-only transaction");
     check(&mut session, &[("CREATE TABLE t (a INT)", "CREATE TABLE")]).await;
-    for begin in ["BEGIN READ ONLY", "START TRANSACTION READ ONLY", "BEGIN; SET TRANSACTION READ ONLY", "BEGIN; BEGIN READ ONLY"] {
+    for begin in
+        ["BEGIN READ ONLY", "START TRANSACTION READ ONLY", "BEGIN; SET TRANSACTION READ ONLY", "BEGIN; BEGIN READ ONLY"]
+    {
         run(&mut session, begin).await;
         check(
             &mut session,
@@ -676,7 +681,10 @@ async fn read_only_transactions_write_nothing() {
             ("BEGIN READ WRITE", "BEGIN"),
             ("INSERT INTO t VALUES (1)", "INSERT 0 1"),
             ("COMMIT", "COMMIT"),
-            ("SET default_transaction_read_only = maybe", "22023 parameter \"default_transaction_read_only\" requires a Boolean value"),
+            (
+                "SET default_transaction_read_only = maybe",
+                "22023 parameter \"default_transaction_read_only\" requires a Boolean value",
+            ),
             ("SET default_transaction_read_only = false", "SET"),
             ("INSERT INTO t VALUES (1)", "INSERT 0 1"),
             ("BEGIN", "BEGIN"),
@@ -694,7 +702,8 @@ fn edit_entry(directory: &Path, relation: &str, edit: impl FnOnce(&mut serde_jso
     let entries = store.scan(b"c/relation/").expect("a catalog");
     let is_it = |entry: &serde_json::Value| entry["name"] == relation;
     let parsed = entries.into_iter().map(|(key, value)| (key, serde_json::from_slice(&value).expect("JSON")));
-    let (key, mut entry): (Vec<u8>, serde_json::Value) = parsed.into_iter().find(|(_, entry)| is_it(entry)).expect("the entry");
+    let (key, mut entry): (Vec<u8>, serde_json::Value) =
+        parsed.into_iter().find(|(_, entry)| is_it(entry)).expect("the entry");
     edit(&mut entry);
     let put = Write::Put { key, value: entry.to_string().into_bytes() };
     store.commit(&Commit { txid: store.last_txid().next(), writes: vec![put] }).expect("a commit");
@@ -783,7 +792,10 @@ async fn damage_met_while_bringing_a_relation_back_is_told_as_damage() {
     damage_chunks(&directory.0);
     let error = Database::open(config(&directory.0)).await.expect_err("a damaged store");
     let crate::OpenError::Relation { source: Some(source), .. } = &error else { panic!("{error:?}") };
-    assert!(matches!(source, monsoon_state::Error::Corrupt(_) | monsoon_state::Error::CorruptChunk { .. }), "{source:?}");
+    assert!(
+        matches!(source, monsoon_state::Error::Corrupt(_) | monsoon_state::Error::CorruptChunk { .. }),
+        "{source:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -812,5 +824,34 @@ async fn settings_of_the_server_are_shown_and_not_set() {
     let all = run(&mut session, "SHOW ALL").await;
     assert!(all.lines().any(|line| line == "max-connections|7|Clients at a time"), "{all}");
     assert!(all.lines().any(|line| line.starts_with("application_name|")), "{all}");
+    database.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn casts_to_text_types_are_checked_in_queries_and_in_views() {
+    let directory = Directory::new();
+    let database = open(&directory.0).await;
+    let mut session = database.session(SessionStart::default());
+    check(
+        &mut session,
+        &[
+            ("CREATE TABLE t (id INT PRIMARY KEY, name TEXT, short VARCHAR(3))", "CREATE TABLE"),
+            (
+                "CREATE MATERIALIZED VIEW v AS SELECT id, name::uuid AS u, name::varchar(2) AS s FROM t",
+                "CREATE MATERIALIZED VIEW",
+            ),
+            ("INSERT INTO t VALUES (1, 'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11', 'x'), (2, 'no', 'y')", "INSERT 0 2"),
+            ("SELECT * FROM v ORDER BY id", "1|a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11|A0\n2|NULL|no"),
+            ("SELECT count(*) FROM monsoon.errors WHERE reason LIKE '%for type uuid: \"no\"'", "1"),
+            ("SELECT name::uuid FROM t WHERE id = 2", "22P02 invalid input syntax for type uuid: \"no\""),
+            ("SELECT name FROM t WHERE name::varchar(1) = 'n'::varchar(1)", "no"),
+            ("INSERT INTO t (id, short) SELECT 3, 'abcdef'::varchar(3)", "INSERT 0 1"),
+            ("SELECT short FROM t WHERE id = 3", "abc"),
+        ],
+    )
+    .await;
+    let statement = session.parse("UPDATE t SET short = $1 WHERE id = 3").unwrap().remove(0);
+    let error = answer(&mut session, &statement, &[ScalarValue::from("abcdef")]).await.expect_err("too long");
+    assert_eq!((error.sqlstate, error.message.as_str()), ("22001", "value too long for type character varying(3)"));
     database.shutdown().await;
 }
