@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use monsoon_sql::database::{Database, DatabaseConfig};
+use monsoon_sql::function::Setting as ShownSetting;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::postgres::{self, Engine, Limits};
-use crate::settings::Settings;
+use crate::settings::{Setting, Settings, TABLE};
 use crate::start_error::StartError;
 
 /// Takes the address. First of all, so that a second server on the same address fails before it touches data.
@@ -21,14 +22,28 @@ pub async fn listen(settings: &Settings) -> Result<TcpListener, StartError> {
 
 /// Opens the database.
 pub async fn open(settings: &Settings) -> Result<Arc<Database>, StartError> {
-    let config = DatabaseConfig {
+    Database::open(config(settings)).await.map_err(|error| StartError::from_open(&error))
+}
+
+fn config(settings: &Settings) -> DatabaseConfig {
+    DatabaseConfig {
         data_dir: settings.data.clone(),
         tasks: settings.tasks.0,
         memory_limit_bytes: settings.memory_limit.0,
         batch_rows: settings.batch_rows,
-        ..DatabaseConfig::default()
+        server_settings: shown_settings(settings),
+    }
+}
+
+/// The server's settings as SHOW lists them.
+fn shown_settings(settings: &Settings) -> Arc<[ShownSetting]> {
+    let shown = |((name, value, doc), setting): ((&str, String, &str), &Setting)| ShownSetting {
+        name: name.to_owned(),
+        value,
+        default: setting.default.to_owned(),
+        description: doc.trim().to_owned(),
     };
-    Database::open(config).await.map_err(|error| StartError::from_open(&error))
+    settings.list().into_iter().zip(TABLE).map(shown).collect()
 }
 
 /// Serves a database until `shutdown` is true or its engine fails, then closes it.
@@ -101,6 +116,18 @@ pub fn shutdown_on_signals() -> Result<watch::Receiver<bool>, StartError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::Sources;
+
+    #[test]
+    fn every_setting_is_shown() {
+        let sources = Sources::from_texts(&[("tasks", "3")], "").expect("sources");
+        let shown = shown_settings(&Settings::read(&sources).expect("settings"));
+        let names: Vec<&str> = shown.iter().map(|setting| setting.name.as_str()).collect();
+        assert_eq!(names, TABLE.iter().map(|setting| setting.name).collect::<Vec<_>>());
+        let tasks = shown.iter().find(|setting| setting.name == "tasks").expect("tasks");
+        assert_eq!((tasks.value.as_str(), tasks.default.as_str()), ("3", "cores"));
+        assert!(tasks.description.starts_with("Threads that run"), "{}", tasks.description);
+    }
 
     #[test]
     fn the_connect_command_names_an_address_that_can_be_reached() {

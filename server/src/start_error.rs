@@ -4,6 +4,8 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
+use monsoon_sql::OpenError;
+
 use crate::settings::SettingError;
 
 /// Why there is no server.
@@ -38,13 +40,16 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// Sorts an error of opening a database by the state error that caused it, if one did.
+    /// Sorts an error of opening a database by what caused it.
     pub fn from_open(error: &(dyn Error + 'static)) -> StartError {
         let message = error.to_string();
         let mut cause = Some(error);
         while let Some(current) = cause {
             if let Some(state) = current.downcast_ref::<monsoon_state::Error>() {
                 return StartError::from_state(state, message);
+            }
+            if let Some(OpenError::NewerCatalog(_)) = current.downcast_ref::<OpenError>() {
+                return StartError::NewerFormat(message);
             }
             cause = current.source();
         }
@@ -57,7 +62,9 @@ impl StartError {
         match error {
             State::Locked { .. } => StartError::Locked(message),
             State::NewerFormat { .. } => StartError::NewerFormat(message),
-            State::Corrupt(_) | State::BehindWitness { .. } | State::CorruptChunk { .. } => StartError::Damaged(message),
+            State::Corrupt(_) | State::BehindWitness { .. } | State::CorruptChunk { .. } => {
+                StartError::Damaged(message)
+            }
             _ => StartError::Other(message),
         }
     }
@@ -90,6 +97,18 @@ mod tests {
         let error = StartError::from_open(&wrapped);
         assert!(matches!(error, StartError::Locked(_)), "{error:?}");
         assert!(error.to_string().contains("/d"));
+        let unread = OpenError::Relation {
+            kind: "table",
+            name: "t".to_owned(),
+            reason: "engine has stopped".to_owned(),
+            source: Some(monsoon_state::Error::Corrupt("a block".to_owned())),
+        };
+        let error = StartError::from_open(&unread);
+        assert!(matches!(error, StartError::Damaged(_)), "{error:?}");
+        let newer =
+            monsoon_sql::catalog::CatalogError::Newer { entry: "c/relation/1".to_owned(), found: 2, supported: 1 };
+        let error = StartError::from_open(&OpenError::from(newer));
+        assert!(matches!(error, StartError::NewerFormat(_)), "{error:?}");
         let other = StartError::from_open(&std::io::Error::other("x"));
         assert!(matches!(other, StartError::Other(_)));
     }

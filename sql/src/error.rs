@@ -43,6 +43,14 @@ impl SqlError {
         self
     }
 
+    /// At a place in the statement text, where it is known.
+    pub fn at_place(self, position: Option<usize>) -> SqlError {
+        match position {
+            Some(position) => self.at(position),
+            None => self,
+        }
+    }
+
     /// Something that is not supported (0A000).
     pub fn unsupported(message: impl Into<String>) -> SqlError {
         SqlError::new("0A000", message)

@@ -63,8 +63,8 @@ pub enum Body {
     Reset(Option<String>),
     /// BEGIN | START TRANSACTION.
     Begin {
-        /// READ ONLY was asked for.
-        read_only: bool,
+        /// READ ONLY or READ WRITE, if either was asked for.
+        read_only: Option<bool>,
     },
     /// COMMIT | END.
     Commit,
@@ -76,8 +76,16 @@ pub enum Body {
     Release(String),
     /// ROLLBACK TO [SAVEPOINT] name.
     RollbackTo(String),
-    /// SET TRANSACTION ..., SET SESSION CHARACTERISTICS ...: accepted.
-    SetTransaction,
+    /// SET TRANSACTION modes.
+    SetTransaction {
+        /// READ ONLY or READ WRITE, if either was asked for.
+        read_only: Option<bool>,
+    },
+    /// SET SESSION CHARACTERISTICS AS TRANSACTION modes.
+    SetCharacteristics {
+        /// READ ONLY or READ WRITE, if either was asked for.
+        read_only: Option<bool>,
+    },
     /// DECLARE name [..] CURSOR [WITH HOLD] FOR query | SUBSCRIBE.
     Declare(Declare),
     /// FETCH [direction] [FROM|IN] name.
@@ -109,10 +117,10 @@ pub enum Body {
     },
     /// DEALLOCATE name | ALL (None).
     Deallocate(Option<String>),
-    /// DISCARD ALL | PLANS | TEMP | SEQUENCES.
-    Discard,
-    /// LISTEN, UNLISTEN: accepted, and nothing is ever sent. The tag to answer.
-    Listen(&'static str),
+    /// DISCARD ALL.
+    DiscardAll,
+    /// LISTEN, UNLISTEN, SET CONSTRAINTS, DISCARD PLANS | SEQUENCES | TEMP: accepted, and there is nothing to do. The tag to answer.
+    Accepted(&'static str),
     /// FLUSH: returns when everything before it is committed.
     Flush,
     /// VERIFY MATERIALIZED VIEW name.

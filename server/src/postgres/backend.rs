@@ -89,6 +89,9 @@ pub trait SessionLike: Send + 'static {
     /// Parameters and columns of a planned statement.
     fn describe(prepared: &Self::Prepared) -> Description;
 
+    /// 42P02 if a planned statement has parameters: the simple protocol has no values for them.
+    fn refuse_parameters(prepared: &Self::Prepared) -> Result<()>;
+
     /// Runs a planned statement.
     fn execute(
         &mut self,

@@ -51,6 +51,7 @@ impl<B: Backend> Connection<B> {
             }
         }
         let rows = guard.run(&mut self.frames, copy.finish()).await??;
+        self.send_notices();
         reply::command_complete(self.writer.buffer(), &format!("COPY {rows}"));
         Ok(())
     }

@@ -81,6 +81,10 @@ impl SessionLike for Session {
         Description { parameters: prepared.parameters.clone(), columns: prepared.columns.clone() }
     }
 
+    fn refuse_parameters(prepared: &Prepared) -> Result<()> {
+        prepared.refuse_parameters()
+    }
+
     async fn execute(&mut self, prepared: &Prepared, parameters: &[ScalarValue]) -> Result<Response> {
         Session::execute(self, prepared, parameters).await
     }

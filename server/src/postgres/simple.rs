@@ -32,9 +32,7 @@ impl<B: Backend> Connection<B> {
         for statement in &statements {
             let mut guard = self.guard();
             let prepared = guard.run(&mut self.frames, self.session.prepare(statement, &[])).await??;
-            if !<B::Session as SessionLike>::describe(&prepared).parameters.is_empty() {
-                return Err(SqlError::new("42P02", "there is no parameter $1").into());
-            }
+            <B::Session as SessionLike>::refuse_parameters(&prepared)?;
             let response = guard.run(&mut self.frames, self.session.execute(&prepared, &[])).await??;
             self.send_notices();
             match response {

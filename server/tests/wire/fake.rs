@@ -203,6 +203,14 @@ impl SessionLike for FakeSession {
         prepared.1.clone()
     }
 
+    fn refuse_parameters(prepared: &(String, Description)) -> Result<()> {
+        if prepared.1.parameters.is_empty() {
+            Ok(())
+        } else {
+            Err(SqlError::new("42P02", "there is no parameter $1").at(6))
+        }
+    }
+
     async fn execute(&mut self, prepared: &(String, Description), parameters: &[ScalarValue]) -> Result<Response> {
         self.run(&prepared.0, parameters).await
     }

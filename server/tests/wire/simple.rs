@@ -60,7 +60,9 @@ async fn an_error_among_rows_follows_the_rows() {
     assert_eq!(kinds(&client.query("late-error").await), "TDDEZ");
     let replies = client.query("unplannable").await;
     assert_eq!(replies[0].field('P').as_deref(), Some("8"));
-    assert_eq!(client.query("echo").await[0].field('C').as_deref(), Some("42P02"));
+    let replies = client.query("echo").await;
+    assert_eq!(replies[0].field('C').as_deref(), Some("42P02"));
+    assert_eq!(replies[0].field('P').as_deref(), Some("6"));
 }
 
 #[tokio::test]

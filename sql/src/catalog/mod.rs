@@ -20,7 +20,7 @@ use monsoon_state::{StateStore, Write};
 use parking_lot::RwLock;
 
 use crate::pg_catalog::OID_MIN;
-use stored::{decode, encode};
+use stored::{DecodeError, VERSION, decode, encode};
 
 const RELATION_PREFIX: &[u8] = b"c/relation/";
 const NEXT_ID_KEY: &[u8] = b"c/next_id";
@@ -36,7 +36,7 @@ impl Catalog {
     pub fn load(store: &dyn StateStore) -> Result<Catalog, CatalogError> {
         let mut relations = BTreeMap::new();
         for (key, value) in store.scan(RELATION_PREFIX)? {
-            let relation = decode(&value).map_err(|reason| damaged(&key, reason))?;
+            let relation = decode(&value).map_err(|error| unreadable(&key, error))?;
             relations.insert(relation.id.0, Arc::new(relation));
         }
         let next_id = match store.get(NEXT_ID_KEY)? {
@@ -91,6 +91,25 @@ pub enum CatalogError {
     /// The store failed.
     #[error("{0}")]
     State(#[from] monsoon_state::Error),
+    /// A newer Monsoon has written it: stop.
+    #[error("catalog entry {entry} has version {found}, and this binary reads up to {supported}; use a newer monsoon")]
+    Newer {
+        /// The entry's key.
+        entry: String,
+        /// The version found.
+        found: u32,
+        /// The newest version this binary reads.
+        supported: u32,
+    },
+}
+
+fn unreadable(key: &[u8], error: DecodeError) -> CatalogError {
+    match error {
+        DecodeError::Damaged(reason) => damaged(key, reason),
+        DecodeError::Newer(found) => {
+            CatalogError::Newer { entry: String::from_utf8_lossy(key).into_owned(), found, supported: VERSION }
+        }
+    }
 }
 
 fn damaged(key: &[u8], reason: String) -> CatalogError {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Kind, Relation};
 
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 
 #[derive(Serialize, Deserialize)]
 struct Stored {
@@ -61,12 +61,38 @@ pub(super) fn encode(relation: &Relation) -> Vec<u8> {
     serde_json::to_vec(&stored).expect("plain data has a JSON form")
 }
 
-/// The relation of some bytes.
-pub(super) fn decode(bytes: &[u8]) -> Result<Relation, String> {
-    let stored: Stored = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    if stored.version != VERSION {
-        return Err(format!("it has version {}, and this binary reads {VERSION}", stored.version));
+/// Why bytes can't be read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum DecodeError {
+    /// A newer Monsoon wrote them, in this version.
+    Newer(u32),
+    /// They are damaged.
+    Damaged(String),
+}
+
+impl From<String> for DecodeError {
+    fn from(reason: String) -> DecodeError {
+        DecodeError::Damaged(reason)
     }
+}
+
+/// The version alone: a newer one may have any other fields.
+#[derive(Deserialize)]
+struct StoredVersion {
+    version: u32,
+}
+
+/// The relation of some bytes.
+pub(super) fn decode(bytes: &[u8]) -> Result<Relation, DecodeError> {
+    match serde_json::from_slice(bytes).map_err(|error| error.to_string())? {
+        StoredVersion { version: VERSION } => Ok(decode_current(bytes)?),
+        StoredVersion { version } if version > VERSION => Err(DecodeError::Newer(version)),
+        StoredVersion { version } => Err(DecodeError::Damaged(format!("it has version {version}, which never was"))),
+    }
+}
+
+fn decode_current(bytes: &[u8]) -> Result<Relation, String> {
+    let stored: Stored = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     let schema = unhex(&stored.schema).ok_or("the schema is not hexadecimal")?;
     let schema = fb_to_schema(root_as_schema(&schema).map_err(|error| error.to_string())?);
     Ok(Relation {
@@ -122,8 +148,11 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_told() {
-        assert!(decode(b"{}").is_err());
+    fn damage_and_newer_versions_are_told_apart() {
+        assert!(matches!(decode(b"{}"), Err(DecodeError::Damaged(_))));
+        assert!(matches!(decode(b"{\"version\": 1}"), Err(DecodeError::Damaged(_))));
+        assert!(matches!(decode(b"{\"version\": 0}"), Err(DecodeError::Damaged(_))));
+        assert_eq!(decode(b"{\"version\": 2, \"names\": []}"), Err(DecodeError::Newer(2)));
         assert_eq!(unhex("0g"), None);
     }
 }

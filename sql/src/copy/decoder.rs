@@ -12,6 +12,8 @@ use crate::statement::{CopyFormat, CopyKind};
 
 /// Longest line, in bytes: what a client sends is held until its line is whole.
 const LINE_BYTES_MAX: usize = 64 << 20;
+/// A batch is whole when its values have so many bytes, however few its rows are: what is gathered is counted by nobody yet.
+const BATCH_BYTES_MAX: usize = 8 << 20;
 /// Characters of a bad value that a message shows.
 const SHOWN_CHARS_MAX: usize = 100;
 
@@ -29,6 +31,8 @@ pub struct CopyDecoder {
     /// The line of each gathered row.
     row_lines: Vec<u64>,
     columns: Vec<StringBuilder>,
+    /// Bytes of the gathered rows' values.
+    gathered_bytes: usize,
     fields: Fields,
     /// `\.` was read: what follows is ignored.
     is_over: bool,
@@ -51,6 +55,7 @@ impl CopyDecoder {
             lines: 0,
             row_lines: Vec::new(),
             columns,
+            gathered_bytes: 0,
             fields: Fields::default(),
             is_over: false,
         })
@@ -69,7 +74,7 @@ impl CopyDecoder {
             self.scan = csv::Scan::default();
             self.take_line(&pending[start..start + length])?;
             start += whole;
-            if self.row_lines.len() >= self.batch_rows {
+            if self.row_lines.len() >= self.batch_rows || self.gathered_bytes >= BATCH_BYTES_MAX {
                 batches.extend(self.take_batch()?);
             }
             if self.is_over {
@@ -144,6 +149,7 @@ impl CopyDecoder {
             }
         }
         self.row_lines.push(self.lines);
+        self.gathered_bytes += fields.bytes.len();
         Ok(())
     }
 
@@ -162,6 +168,7 @@ impl CopyDecoder {
             arrays.push(array);
         }
         self.row_lines.clear();
+        self.gathered_bytes = 0;
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)
             .map(Some)

@@ -97,6 +97,20 @@ fn csv_lines() {
 }
 
 #[test]
+fn long_lines_make_batches_of_few_rows() {
+    let line = format!("1\t{}\n", "x".repeat(1 << 20));
+    let mut decoder = CopyDecoder::new("t", schema(), text(), 8_192).unwrap();
+    let mut batches = Vec::new();
+    for _ in 0..20 {
+        batches.extend(decoder.push(line.as_bytes()).unwrap());
+    }
+    batches.extend(decoder.finish().unwrap());
+    // 8 lines of a megabyte each, and a byte for `1`.
+    let rows: Vec<usize> = batches.iter().map(RecordBatch::num_rows).collect();
+    assert_eq!(rows, [8, 8, 4]);
+}
+
+#[test]
 fn faults_name_the_line_and_the_column() {
     let cases = [
         ("1\tx\nzwei\ty\n", "22P02 invalid input syntax for type integer: \"zwei\" [COPY t, line 2, column a: \"zwei\"]"),

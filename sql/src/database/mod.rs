@@ -27,8 +27,9 @@ use monsoon_state::{RocksOptions, RocksStore};
 use parking_lot::Mutex;
 use tokio::sync::RwLock;
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, CatalogError};
 use crate::error::SqlError;
+use crate::function::Setting;
 use crate::session::{Session, SessionStart};
 
 pub(crate) use change::EngineChange;
@@ -53,6 +54,8 @@ pub struct DatabaseConfig {
     pub memory_limit_bytes: u64,
     /// Rows taken of a source at a time.
     pub batch_rows: usize,
+    /// What the server was started with, for SHOW and `monsoon.settings`; it can't be SET.
+    pub server_settings: Arc<[Setting]>,
 }
 
 impl Default for DatabaseConfig {
@@ -63,6 +66,7 @@ impl Default for DatabaseConfig {
             tasks: engine.tasks,
             memory_limit_bytes: engine.memory_limit_bytes,
             batch_rows: engine.batch_rows,
+            server_settings: Arc::default(),
         }
     }
 }
@@ -76,7 +80,10 @@ pub enum OpenError {
     /// The engine didn't start.
     #[error("engine did not start: {0}")]
     Engine(#[from] monsoon_batch::Error),
-    /// A relation of the catalog can't be planned any more.
+    /// A newer Monsoon has written the catalog.
+    #[error("{0}")]
+    NewerCatalog(CatalogError),
+    /// A relation of the catalog can't be planned any more, or its state can't be read.
     #[error("{kind} \"{name}\" can't be brought back: {reason}")]
     Relation {
         /// What it is.
@@ -85,16 +92,19 @@ pub enum OpenError {
         name: String,
         /// Why.
         reason: String,
+        /// The store's error, if there is one.
+        source: Option<monsoon_state::Error>,
     },
     /// The query engine could not be set up.
     #[error("query engine did not start: {0}")]
     Setup(String),
 }
 
-impl From<crate::catalog::CatalogError> for OpenError {
-    fn from(error: crate::catalog::CatalogError) -> OpenError {
+impl From<CatalogError> for OpenError {
+    fn from(error: CatalogError) -> OpenError {
         match error {
-            crate::catalog::CatalogError::State(error) => OpenError::State(error),
+            CatalogError::State(error) => OpenError::State(error),
+            newer @ CatalogError::Newer { .. } => OpenError::NewerCatalog(newer),
         }
     }
 }
@@ -108,7 +118,7 @@ pub struct Database {
     pub(crate) template: scope::Template,
     /// Changes of the catalog happen one after the other.
     ddl: Arc<tokio::sync::Mutex<()>>,
-    /// Per table: INSERT shares it; UPDATE, DELETE and TRUNCATE, which read what they change, have it alone.
+    /// Per table: what adds rows shares it while it writes; what reads the rows it changes has it alone.
     table_locks: Mutex<HashMap<u32, Arc<RwLock<()>>>>,
     next_pid: AtomicI32,
     next_ephemeral: AtomicU32,
@@ -160,7 +170,7 @@ impl Database {
 
     /// The scope of the server itself: no user's settings.
     pub(crate) fn scope(self: &Arc<Self>) -> Result<Arc<Scope>, SqlError> {
-        let facts = crate::session::Facts::new(Arc::clone(&self.catalog), &SessionStart::default(), self.take_pid());
+        let facts = crate::session::Facts::new(self, &SessionStart::default());
         self.template.scope(self, Arc::new(facts))
     }
 

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Schema};
+use monsoon_state::StateStore;
 
 use super::relation_spec::{PlannedRelation, relation_spec};
 use super::{Database, OpenError};
@@ -21,15 +22,22 @@ impl Database {
         let relations: Vec<Arc<Relation>> = self.catalog.snapshot().relations().cloned().collect();
         for relation in relations.iter().filter(|relation| relation.is_run()) {
             let planned = relation_spec(&scope, &self.catalog.snapshot(), relation).await;
-            let planned = planned.map_err(|error| refused(relation, error.message))?;
+            let planned = planned.map_err(|error| refused(relation, error.message, None))?;
             if relation.fingerprint.is_none() || planned.relation.fingerprint == relation.fingerprint {
                 let restored = self.engine.restore(planned.spec).await;
-                restored.map_err(|error| refused(relation, error.to_string()))?;
+                restored.map_err(|error| refused(relation, error.to_string(), self.damage()))?;
             } else {
-                self.rebuild(relation, planned).await.map_err(|reason| refused(relation, reason))?;
+                let rebuilt = self.rebuild(relation, planned).await;
+                rebuilt.map_err(|reason| refused(relation, reason, None))?;
             }
         }
         Ok(())
+    }
+
+    /// What reading the state fails on. The engine has said it in words only, and what a damaged directory needs is decided by
+    /// type.
+    fn damage(&self) -> Option<monsoon_state::Error> {
+        read_all(self.engine.store().as_ref()).err()
     }
 
     async fn rebuild(&self, relation: &Relation, planned: PlannedRelation) -> Result<(), String> {
@@ -56,10 +64,19 @@ impl Database {
     }
 }
 
+fn read_all(store: &dyn StateStore) -> Result<(), monsoon_state::Error> {
+    for table in store.tables()? {
+        for chunk in store.chunks(table)? {
+            chunk?;
+        }
+    }
+    Ok(())
+}
+
 fn types(schema: &Schema) -> Vec<&DataType> {
     schema.fields().iter().map(|field| field.data_type()).collect()
 }
 
-fn refused(relation: &Relation, reason: String) -> OpenError {
-    OpenError::Relation { kind: relation.kind.word(), name: relation.name.clone(), reason }
+fn refused(relation: &Relation, reason: String, source: Option<monsoon_state::Error>) -> OpenError {
+    OpenError::Relation { kind: relation.kind.word(), name: relation.name.clone(), reason, source }
 }

@@ -12,6 +12,7 @@ mod pg_function;
 mod session_facts;
 mod session_function;
 mod string_function;
+mod text_cast;
 mod text_function;
 mod time_pattern;
 mod to_char;
@@ -61,6 +62,7 @@ pub fn register_pure(registry: &mut dyn FunctionRegistry) -> Result<()> {
     ] {
         registry.register_udf(function)?;
     }
+    registry.register_function_rewrite(Arc::new(text_cast::TextCasts))?;
     registry.register_expr_planner(Arc::new(json_operator::JsonOperators))
 }
 

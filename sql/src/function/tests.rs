@@ -154,6 +154,12 @@ async fn casts_to_types_of_postgres() {
         ("'16384'::oid, 'x'::name, 'abc'::varchar(10), '1.50'::numeric(10,1), '2.5'::numeric", "16384|x|abc|1.5|2.5"),
         ("timestamptz '2024-01-01 00:00:00+02', timestamp(3) '2024-01-01 00:00:00.123'", "2023-12-31 22:00:00+00|2024-01-01 00:00:00.123"),
         ("'x'::nosuch", "type \"nosuch\" does not exist"),
+        ("'{a0eebc99-9c0b-4ef8-bb6d-6bb9bd380A11}'::uuid", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
+        ("'garbage'::uuid", "invalid input syntax for type uuid: \"garbage\""),
+        ("'{'::json", "invalid input syntax for type json"),
+        ("CAST('[1, 2' AS jsonb)", "invalid input syntax for type jsonb"),
+        ("NULL::uuid, 12345::varchar(2), 'äöü'::varchar(2), 'abc'::char(5)", "<null>|12|äö|abc"),
+        ("'garbage'::text::varchar, 'abcdef'::varchar(4)::varchar(9)", "garbage|abcd"),
     ])
     .await;
 }

@@ -10,15 +10,17 @@ use crate::statement::Body;
 
 /// After SET.
 pub(super) fn set(reader: &mut Reader<'_>) -> Result<Body> {
-    if reader.words(&["SESSION", "CHARACTERISTICS", "AS", "TRANSACTION"]) || reader.word("TRANSACTION") {
-        modes(reader)?;
-        return Ok(Body::SetTransaction);
+    if reader.words(&["SESSION", "CHARACTERISTICS", "AS", "TRANSACTION"]) {
+        return modes(reader).map(|read_only| Body::SetCharacteristics { read_only });
+    }
+    if reader.word("TRANSACTION") {
+        return modes(reader).map(|read_only| Body::SetTransaction { read_only });
     }
     if reader.word("CONSTRAINTS") {
         while !reader.at_end() {
             reader.next();
         }
-        return Ok(Body::SetTransaction);
+        return Ok(Body::Accepted("SET CONSTRAINTS"));
     }
     let local = reader.one_of(&["SESSION", "LOCAL"]) == Some("LOCAL");
     if reader.words(&["TIME", "ZONE"]) {
@@ -106,7 +108,10 @@ pub(super) fn reset(reader: &mut Reader<'_>) -> Result<Body> {
 /// After DISCARD.
 pub(super) fn discard(reader: &mut Reader<'_>) -> Result<Body> {
     match reader.one_of(&["ALL", "PLANS", "SEQUENCES", "TEMP", "TEMPORARY"]) {
-        Some(_) => Ok(Body::Discard),
+        Some("ALL") => Ok(Body::DiscardAll),
+        Some("PLANS") => Ok(Body::Accepted("DISCARD PLANS")),
+        Some("SEQUENCES") => Ok(Body::Accepted("DISCARD SEQUENCES")),
+        Some(_) => Ok(Body::Accepted("DISCARD TEMP")),
         None => Err(reader.expected("ALL, PLANS, SEQUENCES or TEMP")),
     }
 }
@@ -114,7 +119,7 @@ pub(super) fn discard(reader: &mut Reader<'_>) -> Result<Body> {
 /// After LISTEN.
 pub(super) fn listen(reader: &mut Reader<'_>) -> Result<Body> {
     reader.identifier()?;
-    Ok(Body::Listen("LISTEN"))
+    Ok(Body::Accepted("LISTEN"))
 }
 
 /// After UNLISTEN.
@@ -122,5 +127,5 @@ pub(super) fn unlisten(reader: &mut Reader<'_>) -> Result<Body> {
     if !reader.token(&Token::Mul) {
         reader.identifier()?;
     }
-    Ok(Body::Listen("UNLISTEN"))
+    Ok(Body::Accepted("UNLISTEN"))
 }

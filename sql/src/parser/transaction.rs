@@ -18,9 +18,9 @@ pub(super) fn start(reader: &mut Reader<'_>) -> Result<Body> {
     modes(reader).map(|read_only| Body::Begin { read_only })
 }
 
-/// ISOLATION LEVEL, READ ONLY | WRITE, [NOT] DEFERRABLE; whether READ ONLY was among them.
-pub(super) fn modes(reader: &mut Reader<'_>) -> Result<bool> {
-    let mut read_only = false;
+/// ISOLATION LEVEL, READ ONLY | WRITE, [NOT] DEFERRABLE; what was said of READ, the last of it.
+pub(super) fn modes(reader: &mut Reader<'_>) -> Result<Option<bool>> {
+    let mut read_only = None;
     while !reader.at_end() {
         mode(reader, &mut read_only)?;
         if reader.token(&Token::Comma) && reader.at_end() {
@@ -30,7 +30,7 @@ pub(super) fn modes(reader: &mut Reader<'_>) -> Result<bool> {
     Ok(read_only)
 }
 
-fn mode(reader: &mut Reader<'_>, read_only: &mut bool) -> Result<()> {
+fn mode(reader: &mut Reader<'_>, read_only: &mut Option<bool>) -> Result<()> {
     if reader.words(&["ISOLATION", "LEVEL"]) {
         const LEVELS: [&[&str]; 4] =
             [&["SERIALIZABLE"], &["REPEATABLE", "READ"], &["READ", "COMMITTED"], &["READ", "UNCOMMITTED"]];
@@ -40,11 +40,11 @@ fn mode(reader: &mut Reader<'_>, read_only: &mut bool) -> Result<()> {
         };
     }
     if reader.words(&["READ", "ONLY"]) {
-        *read_only = true;
+        *read_only = Some(true);
         return Ok(());
     }
     if reader.words(&["READ", "WRITE"]) {
-        *read_only = false;
+        *read_only = Some(false);
         return Ok(());
     }
     if reader.words(&["NOT", "DEFERRABLE"]) || reader.word("DEFERRABLE") {

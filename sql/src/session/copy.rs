@@ -3,6 +3,7 @@
 //! COPY FROM is one commit, at its end: its rows are held in memory until then, and a COPY that is larger than what a
 //! commit may hold is refused, not cut into several.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -11,17 +12,19 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use datafusion::sql::sqlparser::ast::{Ident, ObjectName, Query};
 use futures::StreamExt;
-use monsoon_batch::{Change, Engine};
+use monsoon_batch::Change;
 use monsoon_circuit::WeightedBatch;
 
 use super::assign::assemble;
-use super::lock::{ContentLock, LockMode};
+use super::commit_budget::CommitBudget;
+use super::lock::share;
+use super::notices::Notices;
 use super::transaction::Buffer;
 use super::{Prepared, Session};
 use crate::catalog::{Relation, Snapshot};
 use crate::copy::{CopyDecoder, CopyEncoder};
-use crate::database::{Planner, Scope, engine_error};
-use crate::error::{Result, SqlError};
+use crate::database::{Database, Planner, Scope, engine_error};
+use crate::error::Result;
 use crate::response::{CopyIn, CopyOut, Response, RowStream};
 use crate::statement::{CopyFormat, Statement, Subscribe};
 
@@ -36,29 +39,24 @@ impl Session {
         columns: &[Ident],
         format: &CopyFormat,
     ) -> Result<Response> {
-        if let Some(transaction) = &self.transaction {
-            transaction.check_writable("COPY FROM")?;
-        }
+        self.check_writable("COPY FROM")?;
         let relation = self.insertable(statement, name)?;
         let places = self.column_places(statement, &relation, columns)?;
         let fields: Vec<_> = places.iter().map(|place| relation.schema.field(*place).clone()).collect();
         let schema: SchemaRef = Arc::new(Schema::new(fields));
         let decoder = CopyDecoder::new(&relation.name, schema, format.clone(), BATCH_ROWS)?;
-        let held = self.lock(&relation, LockMode::Shared).await?;
-        let bytes_max = usize::try_from(self.database.config.memory_limit_bytes / 4).unwrap_or(usize::MAX);
         Ok(Response::CopyIn(Box::new(RowsIn {
             scope: self.scope()?,
             snapshot: self.snapshot(),
-            engine: self.database.engine.clone(),
+            database: Arc::clone(&self.database),
+            notices: self.notices.clone(),
             buffer: self.transaction.as_ref().map(|transaction| Arc::clone(transaction.buffer())),
             relation,
             places,
             decoder,
             batches: Vec::new(),
             rows: 0,
-            bytes: 0,
-            bytes_max,
-            _held: held,
+            budget: self.commit_budget("COPY"),
         })))
     }
 
@@ -99,7 +97,8 @@ fn encoded(rows: RowStream, encoder: CopyEncoder) -> CopyOut {
 struct RowsIn {
     scope: Arc<Scope>,
     snapshot: Arc<Snapshot>,
-    engine: Engine,
+    database: Arc<Database>,
+    notices: Notices,
     /// Of the transaction it runs in.
     buffer: Option<Buffer>,
     relation: Arc<Relation>,
@@ -107,9 +106,7 @@ struct RowsIn {
     decoder: CopyDecoder,
     batches: Vec<WeightedBatch>,
     rows: u64,
-    bytes: usize,
-    bytes_max: usize,
-    _held: Option<ContentLock>,
+    budget: CommitBudget,
 }
 
 impl RowsIn {
@@ -117,16 +114,16 @@ impl RowsIn {
         let planner = || Ok(Planner::new(&self.scope, &self.snapshot));
         let whole = assemble(&self.relation, &self.places, batch.columns().to_vec(), batch.num_rows(), planner)?;
         self.rows += whole.num_rows() as u64;
-        self.bytes += whole.get_array_memory_size();
-        if self.bytes > self.bytes_max {
-            let limit_mb = self.bytes_max >> 20;
-            return Err(SqlError::new(
-                "53200",
-                format!("COPY is one commit, and its rows need more than {limit_mb} MB of memory"),
-            )
-            .with_hint("divide the input into several COPYs, or raise --memory-limit"));
-        }
+        self.budget.add(&whole)?;
         self.batches.push(WeightedBatch::inserted(whole));
+        Ok(())
+    }
+
+    async fn commit(&self, change: Change) -> Result<()> {
+        let shared = share(&self.database, BTreeSet::from([change.relation])).await;
+        let written = self.database.engine.write(vec![change]).await.map_err(engine_error)?;
+        self.notices.warn_of_late_rows(&written);
+        drop(shared);
         Ok(())
     }
 }
@@ -153,8 +150,8 @@ impl CopyIn for RowsIn {
         }
         let change = Change { relation: self.relation.id, batches: std::mem::take(&mut self.batches) };
         match &self.buffer {
-            Some(buffer) => buffer.lock().push(change),
-            None => drop(self.engine.write(vec![change]).await.map_err(engine_error)?),
+            Some(buffer) => buffer.lock().push(change)?,
+            None => self.commit(change).await?,
         }
         Ok(self.rows)
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::sql::sqlparser::ast::{Ident, ObjectName};
 use monsoon_batch::{Change, RelationKind};
@@ -103,7 +104,8 @@ impl Session {
         let (schema, rows) = match &create.query {
             None => (column_schema(statement, &create.columns)?, None),
             Some(query) => {
-                let (found, rows) = self.collect(query, text(statement)).await?;
+                let budget = self.commit_budget("CREATE TABLE AS");
+                let (found, rows) = self.collect(query, text(statement), budget).await?;
                 (table_schema_of(statement, &found, &create.columns)?, Some((found, rows)))
             }
         };
@@ -113,33 +115,22 @@ impl Session {
             .column_places(statement, &relation, &create.primary_key)
             .map(|places| if create.primary_key.is_empty() { Vec::new() } else { places })?;
         relation.defaults = self.defaults(statement, &create.columns, &relation)?;
+        // Before the table is there, so that rows that don't fit leave none behind.
+        let content = rows.map(|(found, rows)| first_rows(&relation, &found, &rows)).transpose()?;
         let kind = RelationKind::Table { key: relation.key.clone() };
         let after = change.before.with(relation.clone());
         change.commit(after, EngineChange::Create(spec(&relation, kind))).await?;
-        match rows {
+        match content {
             None => complete("CREATE TABLE"),
-            Some((found, rows)) => self.fill(&relation, &found, rows).await,
+            Some(content) => self.fill(&relation, content).await,
         }
     }
 
     /// The rows of CREATE TABLE AS: a second txid, after the table's.
-    async fn fill(
-        &mut self,
-        relation: &Relation,
-        found: &Schema,
-        rows: Vec<arrow::array::RecordBatch>,
-    ) -> Result<Response> {
-        let mut count = 0;
-        let mut batches = Vec::with_capacity(rows.len());
-        for batch in rows.into_iter().filter(|batch| batch.num_rows() > 0) {
-            count += batch.num_rows();
-            let columns = batch.columns().iter().zip(found.fields()).zip(relation.schema.fields());
-            let columns =
-                columns.map(|((array, source), target)| assign(array, source, target)).collect::<Result<Vec<_>>>()?;
-            batches.push(WeightedBatch::inserted(checked_batch(relation, columns, batch.num_rows())?));
-        }
-        if !batches.is_empty() {
-            let change = Change { relation: relation.id, batches };
+    async fn fill(&mut self, relation: &Relation, content: Vec<WeightedBatch>) -> Result<Response> {
+        let count: usize = content.iter().map(WeightedBatch::len).sum();
+        if count > 0 {
+            let change = Change { relation: relation.id, batches: content };
             self.database.engine.write(vec![change]).await.map_err(engine_error)?;
         }
         complete(format!("SELECT {count}"))
@@ -212,6 +203,16 @@ fn table_schema_of(statement: &Statement, found: &Schema, columns: &[ColumnDef])
         return Err(SqlError::new("42601", message));
     }
     column_schema(statement, columns)
+}
+
+/// What a query found, as rows of the new table.
+fn first_rows(relation: &Relation, found: &Schema, rows: &[RecordBatch]) -> Result<Vec<WeightedBatch>> {
+    let fitted = |batch: &RecordBatch| {
+        let columns = batch.columns().iter().zip(found.fields()).zip(relation.schema.fields());
+        let columns = columns.map(|((array, source), target)| assign(array, source, target)).collect::<Result<_>>()?;
+        checked_batch(relation, columns, batch.num_rows()).map(WeightedBatch::inserted)
+    };
+    rows.iter().filter(|batch| batch.num_rows() > 0).map(fitted).collect()
 }
 
 /// The place of the time column, and the expression's text.

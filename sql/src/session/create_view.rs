@@ -42,7 +42,7 @@ impl Session {
         relation.id = RelationId(change.before.next_id());
         relation.note_plan(&view);
         describe(&mut relation, &view, &create.query_sql, column_names, create.emit_on_window_close);
-        self.notices.extend(view.notices.iter().cloned());
+        view.notices.iter().for_each(|notice| self.notices.push(notice.clone()));
         let kind = RelationKind::View { plan: view.plan, ephemeral: false };
         let after = change.before.with(relation.clone());
         change.commit(after, EngineChange::Create(spec(&relation, kind))).await?;
@@ -63,7 +63,7 @@ impl Session {
         describe(&mut relation, &view, &create.query_sql, Vec::new(), create.emit_on_window_close);
         open_sink(&relation.connector_options(), Arc::clone(&relation.schema), view.append_only)
             .map_err(|error| option_error(statement, &create.options, error))?;
-        self.notices.extend(view.notices.iter().cloned());
+        view.notices.iter().for_each(|notice| self.notices.push(notice.clone()));
         let kind = sink_kind(&relation, view);
         let after = change.before.with(relation.clone());
         change.commit(after, EngineChange::Create(spec(&relation, kind))).await?;

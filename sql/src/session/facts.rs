@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use super::SessionStart;
 use super::settings::{SetOutcome, Settings};
 use crate::catalog::{Catalog, relation_info};
+use crate::database::Database;
 use crate::error::Result;
 use crate::function::{SessionFacts, Setting};
 use crate::pg_catalog::{CatalogSnapshot, RelationInfo};
@@ -20,17 +21,31 @@ pub(crate) struct Facts {
     database: String,
     pid: i32,
     settings: Mutex<Settings>,
+    /// What the server was started with.
+    server_settings: Arc<[Setting]>,
 }
 
 impl Facts {
-    pub(crate) fn new(catalog: Arc<Catalog>, start: &SessionStart, pid: i32) -> Facts {
+    pub(crate) fn new(database: &Database, start: &SessionStart) -> Facts {
         Facts {
-            catalog,
+            catalog: Arc::clone(&database.catalog),
             user: start.user.clone(),
             database: start.database.clone(),
-            pid,
+            pid: database.take_pid(),
             settings: Mutex::new(Settings::new(&start.user, &start.options)),
+            server_settings: Arc::clone(&database.config.server_settings),
         }
+    }
+
+    /// A setting's value: the session's, or else the server's.
+    pub(super) fn setting_value(&self, name: &str) -> Option<String> {
+        let own = self.settings.lock().get(name);
+        own.or_else(|| self.server_setting(name).map(|setting| setting.value.clone()))
+    }
+
+    /// A setting that the server was started with.
+    pub(super) fn server_setting(&self, name: &str) -> Option<&Setting> {
+        self.server_settings.iter().find(|setting| setting.name == name)
     }
 
     pub(super) fn reported(&self) -> Vec<(String, String)> {
@@ -79,7 +94,9 @@ impl SessionFacts for Facts {
     }
 
     fn settings(&self) -> Vec<Setting> {
-        self.settings.lock().all()
+        let mut all = self.settings.lock().all();
+        all.extend(self.server_settings.iter().cloned());
+        all
     }
 
     fn set_setting(&self, name: &str, value: &str, _local: bool) -> Result<String> {

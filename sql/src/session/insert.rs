@@ -3,15 +3,15 @@
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{Field, FieldRef};
 use datafusion::common::ScalarValue;
-use datafusion::sql::sqlparser::ast::{Expr, Ident, Insert, ObjectName, Query, SetExpr, TableObject};
+use datafusion::sql::sqlparser::ast::{Expr, Ident, Insert, ObjectName, Query, SelectItem, SetExpr, TableObject};
 use monsoon_batch::Change;
 use monsoon_circuit::WeightedBatch;
 
 use super::assign::{assemble, assign};
 use super::conflict::{Conflict, conflict};
 use super::literal::literal_columns;
-use super::lock::LockMode;
 use super::parameter::{parameter_count, parameter_field, plan_parameters, substitute};
+use super::resolve::place_of;
 use super::select::text;
 use super::text_rows::complete;
 use super::{Prepared, Session};
@@ -54,24 +54,28 @@ impl Session {
         prepared: &Prepared,
         parameters: &[ScalarValue],
     ) -> Result<Response> {
-        if let Some(transaction) = &self.transaction {
-            transaction.check_writable("INSERT")?;
-        }
-        if insert.returning.is_some() {
-            return Err(SqlError::unsupported("INSERT ... RETURNING is not supported"));
+        self.check_writable("INSERT")?;
+        if let Some(returning) = &insert.returning {
+            let position = returning.first().and_then(|item| place_of(statement, item));
+            return Err(SqlError::unsupported("INSERT ... RETURNING is not supported").at_place(position));
         }
         let relation = self.insertable(statement, target(insert)?)?;
         let conflict = conflict(insert, &relation)?;
-        let mode = if conflict == Conflict::Skip { LockMode::Alone } else { LockMode::Shared };
-        let held = self.lock(&relation, mode).await?;
-        let mut batches = self.insert_batches(statement, insert, &relation, &prepared.parameters, parameters).await?;
-        if conflict == Conflict::Skip {
-            batches = self.without_conflicts(&relation, batches).await?;
-        }
-        let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
-        let batches = batches.into_iter().map(WeightedBatch::inserted).collect();
-        self.write(Change { relation: relation.id, batches }).await?;
-        drop(held);
+        let batches = self.insert_batches(statement, insert, &relation, &prepared.parameters, parameters).await?;
+        let rows = match conflict {
+            Conflict::Overwrite => {
+                let rows = row_count(&batches);
+                self.add_rows(inserted(&relation, batches)).await?;
+                rows
+            }
+            Conflict::Skip => {
+                let held = self.lock_alone(&[&relation]).await?;
+                let batches = self.without_conflicts(&relation, batches).await?;
+                let rows = row_count(&batches);
+                self.write_back(vec![inserted(&relation, batches)], held).await?;
+                rows
+            }
+        };
         complete(format!("INSERT 0 {rows}"))
     }
 
@@ -88,7 +92,7 @@ impl Session {
             return Ok(vec![assemble(relation, &[], Vec::new(), 1, || self.planner())?]);
         };
         if let Some(rows) = values_rows(source) {
-            let places = self.value_places(&rows, places, !insert.columns.is_empty())?;
+            let places = value_places(statement, insert, &rows, places)?;
             let fields: Vec<Field> = places.iter().map(|place| relation.schema.field(*place).clone()).collect();
             if let Some(columns) = literal_columns(statement, &rows, &fields, parameters, parameter_fields)? {
                 return Ok(vec![assemble(relation, &places, columns, rows.len(), || self.planner())?]);
@@ -96,42 +100,35 @@ impl Session {
             let mut query = source.as_ref().clone();
             replace_defaults(&mut query, relation, &places)?;
             substitute(&mut query, parameters, parameter_fields)?;
-            return self.insert_query(statement, &query, relation, &places, true).await;
+            return self.insert_query(statement, insert, &query, relation, &places).await;
         }
         let mut query = source.as_ref().clone();
         substitute(&mut query, parameters, parameter_fields)?;
-        self.insert_query(statement, &query, relation, &places, !insert.columns.is_empty()).await
-    }
-
-    /// Every row must have as many values; fewer than there are columns only where no columns were named.
-    fn value_places(&self, rows: &[&[Expr]], mut places: Vec<usize>, named: bool) -> Result<Vec<usize>> {
-        let width = rows.first().map_or(0, |row| row.len());
-        if rows.iter().any(|row| row.len() != width) {
-            return Err(SqlError::syntax("VALUES lists must all be the same length"));
-        }
-        check_width(width, places.len(), named)?;
-        places.truncate(width);
-        Ok(places)
+        self.insert_query(statement, insert, &query, relation, &places).await
     }
 
     async fn insert_query(
         &mut self,
         statement: &Statement,
+        insert: &Insert,
         query: &Query,
         relation: &Relation,
         places: &[usize],
-        named: bool,
     ) -> Result<Vec<RecordBatch>> {
-        let (schema, batches) = self.collect(query, text(statement)).await?;
+        let budget = self.commit_budget("INSERT");
+        let (schema, batches) = self.collect(query, text(statement), budget).await?;
         let width = schema.fields().len();
-        check_width(width, places.len(), named)?;
+        check_width(statement, insert, width, places.len(), |n| expression_place(statement, query, n))?;
         let places = &places[..width];
         let mut assembled = Vec::with_capacity(batches.len());
+        let mut budget = self.commit_budget("INSERT");
         for batch in batches {
             let columns = places.iter().zip(batch.columns()).zip(schema.fields());
             let columns: Result<Vec<ArrayRef>> =
                 columns.map(|((place, array), source)| assign(array, source, relation.schema.field(*place))).collect();
-            assembled.push(assemble(relation, places, columns?, batch.num_rows(), || self.planner())?);
+            let whole = assemble(relation, places, columns?, batch.num_rows(), || self.planner())?;
+            budget.add(&whole)?;
+            assembled.push(whole);
         }
         Ok(assembled)
     }
@@ -169,14 +166,64 @@ impl Session {
     }
 }
 
-fn check_width(given: usize, wanted: usize, named: bool) -> Result<()> {
-    if given > wanted {
-        return Err(SqlError::syntax("INSERT has more expressions than target columns"));
+fn row_count(batches: &[RecordBatch]) -> usize {
+    batches.iter().map(RecordBatch::num_rows).sum()
+}
+
+fn inserted(relation: &Relation, batches: Vec<RecordBatch>) -> Change {
+    Change { relation: relation.id, batches: batches.into_iter().map(WeightedBatch::inserted).collect() }
+}
+
+/// The places of the values in the rows of a VALUES, which must have as many values each.
+fn value_places(
+    statement: &Statement,
+    insert: &Insert,
+    rows: &[&[Expr]],
+    mut places: Vec<usize>,
+) -> Result<Vec<usize>> {
+    let first = rows.first().copied().unwrap_or_default();
+    if let Some(row) = rows.iter().find(|row| row.len() != first.len()) {
+        let position = row.first().and_then(|expr| place_of(statement, expr));
+        return Err(SqlError::syntax("VALUES lists must all be the same length").at_place(position));
     }
-    if given < wanted && named {
-        return Err(SqlError::syntax("INSERT has more target columns than expressions"));
+    let expression = |n: usize| first.get(n).and_then(|expr| place_of(statement, expr));
+    check_width(statement, insert, first.len(), places.len(), expression)?;
+    places.truncate(first.len());
+    Ok(places)
+}
+
+/// There must be a column for each value; fewer values than columns only where no columns were named.
+fn check_width(
+    statement: &Statement,
+    insert: &Insert,
+    values: usize,
+    columns: usize,
+    value_place: impl Fn(usize) -> Option<usize>,
+) -> Result<()> {
+    if values > columns {
+        let error = SqlError::syntax("INSERT has more expressions than target columns");
+        return Err(error.at_place(value_place(columns)));
     }
-    Ok(())
+    match insert.columns.get(values) {
+        Some(name) => {
+            let error = SqlError::syntax("INSERT has more target columns than expressions");
+            Err(error.at_place(place_of(statement, name)))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The place of a query's n-th expression, or of the query where a `*` among them hides which that is.
+fn expression_place(statement: &Statement, query: &Query, n: usize) -> Option<usize> {
+    let items = match query.body.as_ref() {
+        SetExpr::Select(select) => select.projection.as_slice(),
+        _ => &[],
+    };
+    let is_one = |item: &SelectItem| matches!(item, SelectItem::UnnamedExpr(_) | SelectItem::ExprWithAlias { .. });
+    match items.get(n) {
+        Some(item) if items.iter().take(n).all(is_one) => place_of(statement, item),
+        _ => place_of(statement, query),
+    }
 }
 
 /// The number of a `$n`, from 0.

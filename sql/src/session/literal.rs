@@ -3,12 +3,12 @@
 use arrow::array::{ArrayRef, StringArray};
 use arrow::datatypes::{DataType, Field};
 use datafusion::common::ScalarValue;
-use datafusion::sql::sqlparser::ast::{Expr, Spanned, UnaryOperator, Value};
+use datafusion::sql::sqlparser::ast::{Expr, UnaryOperator, Value};
 
 use super::parameter::{parameter_index, parameter_text};
-use crate::error::{Result, SqlError};
+use super::resolve::place_of;
+use crate::error::Result;
 use crate::pg_text::read_column;
-use crate::sql_text::SqlText;
 use crate::statement::Statement;
 
 /// The columns of some rows of literals, each read by the type of the column it goes to. `None`: there is something in them
@@ -33,16 +33,11 @@ pub(super) fn literal_columns(
         let column = read_column(&StringArray::from(texts), field).map_err(|bad| {
             rows.get(bad.row)
                 .and_then(|row| row.get(place))
-                .map_or_else(|| bad.error.clone(), |expr| at(statement, expr, &bad.error))
+                .map_or_else(|| bad.error.clone(), |expr| bad.error.clone().at_place(place_of(statement, expr)))
         })?;
         columns.push(column);
     }
     Ok(Some(columns))
-}
-
-fn at(statement: &Statement, expr: &Expr, error: &SqlError) -> SqlError {
-    let place = SqlText::new(&statement.sql).char_offset(expr.span().start);
-    error.clone().at(statement.offset + place + 1)
 }
 
 /// A literal's text as the column's type reads it; inner `None` is NULL.

@@ -5,7 +5,9 @@
 //! streams and materialized views show what is committed. Cancelling is dropping the future or the rows.
 
 mod assign;
+mod change_buffer;
 mod comment;
+mod commit_budget;
 mod conflict;
 mod copy;
 mod create_relation;
@@ -19,9 +21,11 @@ mod insert;
 mod literal;
 mod lock;
 mod named;
+mod notices;
 mod overlay;
 mod parameter;
 mod prepare;
+mod read_only;
 mod resolve;
 mod run;
 mod select;
@@ -53,6 +57,7 @@ use crate::statement::Statement;
 use cursor::Cursor;
 pub(crate) use facts::Facts;
 use named::NamedStatement;
+use notices::Notices;
 use select::PlannedQuery;
 use transaction::Transaction;
 
@@ -80,7 +85,7 @@ pub struct Session {
     /// Made at the first statement that needs it: most of its cost is the table of functions.
     scope: Option<Arc<Scope>>,
     transaction: Option<Transaction>,
-    notices: Vec<Notice>,
+    notices: Notices,
     named: HashMap<String, NamedStatement>,
     cursors: HashMap<String, Cursor>,
 }
@@ -98,15 +103,22 @@ pub struct Prepared {
     planned: Arc<Mutex<Option<PlannedQuery>>>,
 }
 
+impl Prepared {
+    /// 42P02 if it has parameters: for who has no values for them.
+    pub fn refuse_parameters(&self) -> Result<()> {
+        if self.parameters.is_empty() { Ok(()) } else { Err(parameter::no_parameter(&self.statement)) }
+    }
+}
+
 impl Session {
     pub(crate) fn new(database: Arc<Database>, start: SessionStart) -> Session {
-        let facts = Arc::new(Facts::new(Arc::clone(&database.catalog), &start, database.take_pid()));
+        let facts = Arc::new(Facts::new(&database, &start));
         Session {
             database,
             facts,
             scope: None,
             transaction: None,
-            notices: Vec::new(),
+            notices: Notices::default(),
             named: HashMap::new(),
             cursors: HashMap::new(),
         }
@@ -124,7 +136,7 @@ impl Session {
 
     /// Notices since the last call.
     pub fn take_notices(&mut self) -> Vec<Notice> {
-        std::mem::take(&mut self.notices)
+        self.notices.take()
     }
 
     /// The state of the transaction.

@@ -1,4 +1,4 @@
-//! PREPARE, EXECUTE, DEALLOCATE, DISCARD: statements kept under a name.
+//! PREPARE, EXECUTE, DEALLOCATE, DISCARD ALL: statements kept under a name.
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::{Field, SchemaRef};
@@ -93,7 +93,7 @@ impl Session {
         }
     }
 
-    pub(super) fn discard(&mut self) -> Result<Response> {
+    pub(super) fn discard_all(&mut self) -> Result<Response> {
         if self.transaction.is_some() {
             return Err(SqlError::new("25001", "DISCARD ALL cannot run inside a transaction block"));
         }

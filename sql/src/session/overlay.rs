@@ -24,7 +24,7 @@ pub(super) struct TransactionOverlay {
 impl Session {
     /// The changes of the open transaction, if there are any.
     pub(super) fn overlay(&self) -> Option<TransactionOverlay> {
-        let changes = self.transaction.as_ref()?.buffer().lock().clone();
+        let changes = self.transaction.as_ref()?.buffer().lock().changes().to_vec();
         (!changes.is_empty()).then_some(TransactionOverlay { changes })
     }
 }

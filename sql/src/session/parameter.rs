@@ -7,11 +7,15 @@ use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast::{CastKind, Expr, Value, ValueWithSpan, Visit, VisitMut, Visitor, VisitorMut};
+use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use crate::error::{Result, SqlError};
 use crate::parser::parse_data_type;
 use crate::pg_text::value_text;
-use crate::pg_type::{field_of_oid, sql_name};
+use crate::pg_type::{field_of_oid, pg_type, sql_name};
+use crate::sql_text::SqlText;
+use crate::statement::Statement;
 
 /// Most parameters a statement may have; the protocol counts them in 16 bits.
 const PARAMETERS_MAX: usize = 65_535;
@@ -79,6 +83,18 @@ pub(super) fn parameter_text(value: &ScalarValue, field: &Field) -> Result<Optio
     value_text(&array, &fitting, 0).map_err(|error| failed(error.to_string()))
 }
 
+/// 42P02 at the first `$n` in a statement's text.
+pub(super) fn no_parameter(statement: &Statement) -> SqlError {
+    let text = SqlText::new(&statement.sql);
+    let tokens = Tokenizer::new(&PostgreSqlDialect {}, text.as_str()).tokenize_with_location().unwrap_or_default();
+    let first = tokens.iter().find_map(|token| match &token.token {
+        Token::Placeholder(name) => Some((name.as_str(), statement.offset + text.char_offset(token.span.start) + 1)),
+        _ => None,
+    });
+    let name = first.map_or("$1", |(name, _)| name);
+    SqlError::new("42P02", format!("there is no parameter {name}")).at_place(first.map(|(_, position)| position))
+}
+
 /// Puts values in the place of `$n`: text literals, cast to the parameter's type.
 pub(super) fn substitute(tree: &mut impl VisitMut, values: &[ScalarValue], fields: &[FieldRef]) -> Result<()> {
     struct Substitution(Vec<Expr>);
@@ -104,11 +120,16 @@ pub(super) fn substitute(tree: &mut impl VisitMut, values: &[ScalarValue], field
 
 fn literal(value: &ScalarValue, field: &Field) -> Result<Expr> {
     let text = parameter_text(value, field)?;
+    let type_name = match pg_type(field).name {
+        // A cast to a length would cut what the column must refuse.
+        "varchar" | "bpchar" => "text".to_owned(),
+        _ => sql_name(field),
+    };
     let value = text.map_or(Value::Null, Value::SingleQuotedString);
     Ok(Expr::Cast {
         kind: CastKind::DoubleColon,
         expr: Box::new(Expr::Value(value.with_empty_span())),
-        data_type: parse_data_type(&sql_name(field))?,
+        data_type: parse_data_type(&type_name)?,
         array: false,
         format: None,
     })

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use datafusion::sql::sqlparser::ast::{Ident, ObjectName};
+use datafusion::sql::sqlparser::ast::{Ident, ObjectName, Spanned};
 
 use super::Session;
 use crate::catalog::{Kind, Relation};
@@ -13,6 +13,12 @@ use crate::statement::Statement;
 /// The place of a name in what the client sent, from 1.
 pub(super) fn position(statement: &Statement, ident: &Ident) -> usize {
     statement.offset + SqlText::new(&statement.sql).char_offset(ident.span.start) + 1
+}
+
+/// The place of a part of a statement in what the client sent, from 1, if the parser has kept it.
+pub(super) fn place_of(statement: &Statement, part: &impl Spanned) -> Option<usize> {
+    let start = part.span().start;
+    (start.line > 0).then(|| statement.offset + SqlText::new(&statement.sql).char_offset(start) + 1)
 }
 
 /// The last part of a name, if what comes before it is our schema.
@@ -54,20 +60,21 @@ impl Session {
             Kind::MaterializedView => format!("cannot change materialized view \"{}\"", relation.name),
             Kind::Sink => format!("cannot insert into sink \"{}\"", relation.name),
         };
-        Err(SqlError::new("42809", refusal))
+        Err(SqlError::new("42809", refusal).at_place(place_of(statement, name)))
     }
 
     /// A relation whose rows can be changed.
     pub(super) fn updatable(&self, statement: &Statement, name: &ObjectName, verb: &str) -> Result<Arc<Relation>> {
         let relation = self.relation(statement, name)?;
-        match relation.kind {
-            Kind::Table => Ok(relation),
+        let error = match relation.kind {
+            Kind::Table => return Ok(relation),
             Kind::Stream => {
                 let message = format!("cannot {verb} stream \"{}\": rows are only added to it", relation.name);
-                Err(SqlError::new("42809", message).with_hint("CREATE TABLE takes updates and deletes"))
+                SqlError::new("42809", message).with_hint("CREATE TABLE takes updates and deletes")
             }
-            kind => Err(SqlError::new("42809", format!("cannot {verb} {} \"{}\"", kind.word(), relation.name))),
-        }
+            kind => SqlError::new("42809", format!("cannot {verb} {} \"{}\"", kind.word(), relation.name)),
+        };
+        Err(error.at_place(place_of(statement, name)))
     }
 
     /// Places of named columns; all of them for an empty list. 42703 and 42701 as Postgres says them.

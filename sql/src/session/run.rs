@@ -58,15 +58,16 @@ impl Session {
             Body::Savepoint(name) => self.savepoint(name),
             Body::Release(name) => self.release(name),
             Body::RollbackTo(name) => self.rollback_to(name),
-            Body::SetTransaction => complete("SET"),
+            Body::SetTransaction { read_only } => self.set_transaction(*read_only),
+            Body::SetCharacteristics { read_only } => self.set_characteristics(*read_only),
             Body::Declare(declare) => self.declare(declare).await,
             Body::Fetch { name, count, timeout_ms } => self.fetch(name, *count, *timeout_ms).await.map(Response::Rows),
             Body::Close(name) => self.close(name.as_deref()),
             Body::Prepare { name, types, statement } => self.prepare_named(name, types, statement).await,
             Body::Execute { name, values } => Box::pin(self.execute_named(statement, name, values)).await,
             Body::Deallocate(name) => self.deallocate(name.as_deref()),
-            Body::Discard => self.discard(),
-            Body::Listen(tag) => complete(*tag),
+            Body::DiscardAll => self.discard_all(),
+            Body::Accepted(tag) => complete(*tag),
             Body::Flush => {
                 self.database.engine.flush().await.map_err(crate::database::engine_error)?;
                 complete("FLUSH")
@@ -77,9 +78,10 @@ impl Session {
 
     /// The catalog isn't part of a transaction: what changes it is committed at once.
     fn before_catalog_change(&mut self, word: &str) -> Result<()> {
-        let Some(transaction) = &self.transaction else { return Ok(()) };
-        transaction.check_writable(word)?;
-        self.notice("WARNING", "25001", format!("{word} is committed at once; ROLLBACK will not undo it"));
+        self.check_writable(word)?;
+        if self.transaction.is_some() {
+            self.notice("WARNING", "25001", format!("{word} is committed at once; ROLLBACK will not undo it"));
+        }
         Ok(())
     }
 }

@@ -10,6 +10,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast::Query;
 use futures::StreamExt;
 
+use super::commit_budget::CommitBudget;
 use super::{Prepared, Session};
 use crate::column_name::name_columns;
 use crate::database::{Planner, Text, bare_integers, output_batch, output_schema};
@@ -85,17 +86,27 @@ impl Session {
         }
     }
 
-    /// Runs a query of our own making and returns all of its rows.
-    pub(super) async fn collect(&mut self, query: &Query, text: Text<'_>) -> Result<(SchemaRef, Vec<RecordBatch>)> {
+    /// Runs a query of our own making and returns all of its rows, as far as the budget goes.
+    pub(super) async fn collect(
+        &mut self,
+        query: &Query,
+        text: Text<'_>,
+        mut budget: CommitBudget,
+    ) -> Result<(SchemaRef, Vec<RecordBatch>)> {
         let planner = self.planner()?;
         let mut query = query.clone();
         name_columns(&mut query);
         let plan = planner.plan(&query, text).await?;
         let schema: SchemaRef = Arc::clone(plan.schema().inner());
         let overlay = self.overlay();
-        let rows =
+        let mut rows =
             planner.run(&self.database.engine, &plan, overlay.as_ref().map(|overlay| overlay as _), text).await?;
-        let batches = datafusion::physical_plan::common::collect(rows).await.map_err(|error| text.error(error))?;
+        let mut batches = Vec::new();
+        while let Some(batch) = rows.next().await {
+            let batch = batch.map_err(|error| text.error(error))?;
+            budget.add(&batch)?;
+            batches.push(batch);
+        }
         Ok((schema, batches))
     }
 }

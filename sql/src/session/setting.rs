@@ -1,14 +1,19 @@
 //! SET and RESET.
 
 use super::Session;
-use super::settings::SetOutcome;
+use super::settings::{SetOutcome, THIS_READ_ONLY};
 use super::text_rows::complete;
-use crate::error::Result;
+use crate::error::{Result, SqlError};
 use crate::response::Response;
 
 impl Session {
     pub(super) fn set(&mut self, name: &str, value: Option<&str>, local: bool) -> Result<Response> {
+        if self.facts.server_setting(name).is_some() {
+            let message = format!("parameter \"{name}\" cannot be changed without restarting the server");
+            return Err(SqlError::new("55P02", message));
+        }
         let before = self.facts.with_settings(|settings| settings.get(name));
+        let local = local || name == THIS_READ_ONLY;
         if local && self.transaction.is_none() {
             self.notice("WARNING", "25P01", "SET LOCAL can only be used in transaction blocks");
             return complete("SET");

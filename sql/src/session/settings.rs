@@ -2,9 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use datafusion::common::ScalarValue;
+
 use crate::error::{Result, SqlError};
 use crate::function::Setting;
 use crate::interval_text::parse_duration_ms;
+use crate::pg_text::read_value;
+use crate::pg_type::named_field;
+
+/// Whether the open transaction only reads.
+pub(super) const THIS_READ_ONLY: &str = "transaction_read_only";
+/// Whether transactions to come only read.
+pub(super) const NEXT_READ_ONLY: &str = "default_transaction_read_only";
 
 /// A setting that exists.
 struct Known {
@@ -46,7 +55,7 @@ const KNOWN: &[Known] = &[
     fixed("is_superuser", "on", "whether the user may do anything"),
     reported("session_authorization", "", "the user"),
     reported("application_name", "", "the client's name for itself"),
-    fixed("default_transaction_read_only", "off", "whether transactions only read"),
+    reported(NEXT_READ_ONLY, "off", "whether transactions only read"),
     fixed("in_hot_standby", "off", "whether this is a replica"),
     known("statement_timeout", "0", "how long a statement may run, in ms; 0: for ever"),
     known("search_path", "\"$user\", public", "schemas of unqualified names; always public"),
@@ -60,7 +69,7 @@ const KNOWN: &[Known] = &[
     known("synchronous_commit", "on", "accepted; a commit is always durable"),
     known("default_transaction_isolation", "read committed", "accepted"),
     known("transaction_isolation", "read committed", "accepted"),
-    known("transaction_read_only", "off", "accepted"),
+    known(THIS_READ_ONLY, "off", "whether the open transaction only reads"),
     known("default_tablespace", "", "accepted"),
     known("default_table_access_method", "heap", "accepted"),
     known("default_with_oids", "off", "accepted"),
@@ -144,13 +153,25 @@ impl Settings {
             let message = format!("invalid value for parameter \"statement_timeout\": \"{value}\"");
             return Err(SqlError::new("22023", message).with_hint("a number of milliseconds, or a duration as '5s'"));
         }
+        let value = match known.name {
+            THIS_READ_ONLY | NEXT_READ_ONLY => on_or_off(known.name, value)?,
+            _ => value,
+        };
         self.put(&lower, known, value.to_owned());
         Ok(SetOutcome::Set(value.to_owned()))
+    }
+
+    /// Whether a setting of on or off is on.
+    pub(super) fn is_on(&self, name: &str) -> bool {
+        self.get(name).as_deref() == Some("on")
     }
 
     /// Back to the session's default.
     pub(super) fn reset(&mut self, name: &str) -> Result<()> {
         let lower = name.to_lowercase();
+        if lower == THIS_READ_ONLY {
+            return Err(SqlError::unsupported(format!("parameter \"{name}\" cannot be reset")));
+        }
         let default = self.defaults.get(&lower).cloned();
         match (find(name), default) {
             (None, _) if lower.contains('.') => drop(self.values.remove(&lower)),
@@ -164,7 +185,7 @@ impl Settings {
     pub(super) fn reset_all(&mut self) {
         let names: Vec<String> = self.values.keys().cloned().collect();
         for name in names {
-            // Every name in `values` can be reset.
+            // What can't be reset belongs to the open transaction, and stays.
             let _ = self.reset(&name);
         }
     }
@@ -227,6 +248,13 @@ impl Settings {
 
 fn timeout_ms(value: &str) -> Option<u64> {
     value.trim().parse().ok().or_else(|| parse_duration_ms(value))
+}
+
+fn on_or_off(name: &str, value: &str) -> Result<&'static str> {
+    match read_value(value, &named_field("", "bool")) {
+        Ok(ScalarValue::Boolean(Some(value))) => Ok(if value { "on" } else { "off" }),
+        _ => Err(SqlError::new("22023", format!("parameter \"{name}\" requires a Boolean value"))),
+    }
 }
 
 fn unknown(name: &str) -> SqlError {

@@ -44,7 +44,7 @@ impl Session {
                     .map(|setting| vec![Some(setting.name), Some(setting.value), Some(setting.description)])
                     .collect()
             }
-            Show::Setting(name) => match self.facts.with_settings(|settings| settings.get(name)) {
+            Show::Setting(name) => match self.facts.setting_value(name) {
                 Some(value) => vec![vec![Some(value)]],
                 None => {
                     let message = format!("unrecognized configuration parameter \"{name}\"");

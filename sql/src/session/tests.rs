@@ -26,13 +26,20 @@ impl Drop for Directory {
     }
 }
 
-async fn open(directory: &Path) -> Arc<Database> {
-    let config = DatabaseConfig {
+fn config(directory: &Path) -> DatabaseConfig {
+    DatabaseConfig {
         data_dir: directory.to_path_buf(),
         tasks: 2,
         memory_limit_bytes: 512 << 20,
         ..DatabaseConfig::default()
-    };
+    }
+}
+
+async fn open(directory: &Path) -> Arc<Database> {
+    open_as(config(directory)).await
+}
+
+async fn open_as(config: DatabaseConfig) -> Arc<Database> {
     // The engine's threads let go of the store a moment after it has stopped.
     for _ in 0..200 {
         match Database::open(config.clone()).await {
@@ -109,6 +116,30 @@ async fn check(session: &mut Session, steps: &[(&str, &str)]) {
     }
 }
 
+/// Fails where a statement waits for somebody who doesn't move.
+async fn soon<T>(work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(5), work).await.expect("nobody to wait for")
+}
+
+/// The SQLSTATE of what is wrong with a statement, and its text from there on.
+async fn fault(session: &mut Session, sql: &str) -> String {
+    let error = match session.parse(sql) {
+        Ok(statements) => answer(session, &statements[0], &[]).await.expect_err(sql),
+        Err(error) => error,
+    };
+    let start = error.position.unwrap_or_else(|| panic!("no position: {error:?}"));
+    format!("{} {}", error.sqlstate, sql.chars().skip(start - 1).collect::<String>())
+}
+
+async fn begin_copy(session: &mut Session, sql: &str) -> Box<dyn crate::response::CopyIn> {
+    let statement = session.parse(sql).unwrap().remove(0);
+    let prepared = session.prepare(&statement, &[]).await.unwrap();
+    match session.execute(&prepared, &[]).await.unwrap() {
+        Response::CopyIn(copy) => copy,
+        _ => panic!("a copy"),
+    }
+}
+
 /// The wire runs sessions on any thread.
 #[allow(dead_code)]
 fn statements_can_move_between_threads(session: &mut Session, statement: &Statement, prepared: &Prepared) {
@@ -163,7 +194,11 @@ async fn the_tour() {
             ("COMMENT ON TABLE users IS 'people'", "COMMENT"),
             ("SHOW TABLES", "users|id|people"),
             ("PREPARE p AS SELECT name FROM users WHERE id = $1", "PREPARE"),
+            ("DISCARD PLANS", "DISCARD PLANS"),
+            ("DISCARD TEMP", "DISCARD TEMP"),
             ("EXECUTE p(3)", "cy"),
+            ("DISCARD ALL", "DISCARD ALL"),
+            ("EXECUTE p(3)", "26000 prepared statement \"p\" does not exist"),
             ("SELECT relname FROM pg_class WHERE relname = 'ages'", "ages"),
             ("SHOW server_encoding", "UTF8"),
         ],
@@ -278,6 +313,100 @@ async fn copy_in_and_out() {
     copy.write(Bytes::from_static(b"ob\n")).await.unwrap();
     assert_eq!(copy.finish().await.unwrap(), 2);
     check(&mut session, &[("COPY (SELECT * FROM t ORDER BY id) TO STDOUT", "1\tann\n2\tbob\n")]).await;
+    database.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn late_rows_of_a_copy_are_told() {
+    let directory = Directory::new();
+    let database = open(&directory.0).await;
+    let mut session = database.session(SessionStart::default());
+    check(
+        &mut session,
+        &[
+            ("CREATE STREAM s (at TIMESTAMP, WATERMARK FOR at AS at)", "CREATE STREAM"),
+            ("INSERT INTO s VALUES ('2024-01-01 00:01:00')", "INSERT 0 1"),
+        ],
+    )
+    .await;
+    let mut copy = begin_copy(&mut session, "COPY s FROM STDIN").await;
+    copy.write(Bytes::from_static(b"2024-01-01 00:00:00\n2024-01-01 00:02:00\n")).await.unwrap();
+    assert_eq!(copy.finish().await.unwrap(), 2);
+    let told: Vec<String> = session.take_notices().into_iter().map(|notice| notice.message).collect();
+    assert_eq!(told, ["1 rows are behind the stream's watermark and were dropped"]);
+    database.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_wait_for_their_commit_keep_nobody_from_writing() {
+    let directory = Directory::new();
+    let database = open(&directory.0).await;
+    let (mut one, mut two) = (database.session(SessionStart::default()), database.session(SessionStart::default()));
+    check(&mut one, &[("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "CREATE TABLE")]).await;
+    check(&mut one, &[("BEGIN", "BEGIN"), ("INSERT INTO t VALUES (1, 1)", "INSERT 0 1")]).await;
+    let mut copying = database.session(SessionStart::default());
+    let mut copy = begin_copy(&mut copying, "COPY t FROM STDIN").await;
+    copy.write(Bytes::from_static(b"2\t2\n")).await.unwrap();
+    let others = [
+        ("INSERT INTO t VALUES (3, 3)", "INSERT 0 1"),
+        ("UPDATE t SET v = v + 1", "UPDATE 1"),
+        ("INSERT INTO t VALUES (3, 9), (4, 4) ON CONFLICT DO NOTHING", "INSERT 0 1"),
+        ("DELETE FROM t WHERE id = 4", "DELETE 1"),
+    ];
+    soon(check(&mut two, &others)).await;
+    assert_eq!(soon(copy.finish()).await.unwrap(), 1);
+    soon(check(&mut one, &[("COMMIT", "COMMIT"), ("SELECT * FROM t ORDER BY id", "1|1\n2|2\n3|4")])).await;
+    database.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changed_rows_that_wait_for_their_commit_are_not_overwritten() {
+    let directory = Directory::new();
+    let database = open(&directory.0).await;
+    let (mut one, mut two) = (database.session(SessionStart::default()), database.session(SessionStart::default()));
+    let mut copying = database.session(SessionStart::default());
+    check(
+        &mut one,
+        &[
+            ("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "CREATE TABLE"),
+            ("INSERT INTO t VALUES (1, 1)", "INSERT 0 1"),
+            ("BEGIN", "BEGIN"),
+            ("UPDATE t SET v = v + 1", "UPDATE 1"),
+        ],
+    )
+    .await;
+    let mut copy = begin_copy(&mut copying, "COPY t FROM STDIN").await;
+    copy.write(Bytes::from_static(b"2\t2\n")).await.unwrap();
+    let mut finish = copy.finish();
+    let mut update = Box::pin(run(&mut two, "UPDATE t SET v = v + 10"));
+    let early = Duration::from_millis(100);
+    assert!(tokio::time::timeout(early, &mut update).await.is_err(), "an update of rows that are being changed");
+    assert!(tokio::time::timeout(early, &mut finish).await.is_err(), "a copy over rows that are being changed");
+    check(&mut one, &[("COMMIT", "COMMIT")]).await;
+    assert_eq!(soon(update).await, "UPDATE 1");
+    assert_eq!(soon(finish).await.unwrap(), 1);
+    check(&mut one, &[("SELECT * FROM t ORDER BY id", "1|12\n2|2")]).await;
+    database.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_transaction_lets_go_of_its_tables() {
+    let directory = Directory::new();
+    let database = open(&directory.0).await;
+    let (mut one, mut two) = (database.session(SessionStart::default()), database.session(SessionStart::default()));
+    check(
+        &mut one,
+        &[
+            ("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "CREATE TABLE"),
+            ("INSERT INTO t VALUES (1, 1)", "INSERT 0 1"),
+            ("BEGIN", "BEGIN"),
+            ("UPDATE t SET v = 5", "UPDATE 1"),
+            ("SELECT 1 / 0 FROM t", "22012 division by zero"),
+        ],
+    )
+    .await;
+    soon(check(&mut two, &[("UPDATE t SET v = v + 1", "UPDATE 1")])).await;
+    check(&mut one, &[("COMMIT", "ROLLBACK"), ("SELECT * FROM t", "1|2")]).await;
     database.shutdown().await;
 }
 
@@ -405,15 +534,177 @@ async fn keys_can_be_deleted_and_come_again() {
     database.shutdown().await;
 }
 
-/// Puts another fingerprint into the catalog's entry of a view, as an older Monsoon might have left it.
-fn age(directory: &Path, view: &str) {
+#[tokio::test(flavor = "multi_thread")]
+async fn statements_about_several_rows_or_tables_happen_whole_or_not_at_all() {
+    let directory = Directory::new();
+    let database = open(&directory.0).await;
+    let mut session = database.session(SessionStart::default());
+    check(
+        &mut session,
+        &[
+            ("CREATE TABLE a (id INT PRIMARY KEY, name TEXT)", "CREATE TABLE"),
+            ("CREATE TABLE b (id INT)", "CREATE TABLE"),
+            ("INSERT INTO a VALUES (1, '7'), (2, 'x')", "INSERT 0 2"),
+            ("INSERT INTO b VALUES (1), (2), (2)", "INSERT 0 3"),
+            ("CREATE TABLE c AS SELECT name::json AS doc FROM a", "22P02 invalid input syntax for type json"),
+            ("SELECT * FROM c", "42P01 relation \"c\" does not exist"),
+            ("CREATE TABLE c AS SELECT name::json AS doc FROM a WHERE id = 1", "SELECT 1"),
+            ("SELECT * FROM c", "7"),
+            ("CREATE MATERIALIZED VIEW v AS SELECT id FROM b", "CREATE MATERIALIZED VIEW"),
+            ("TRUNCATE a, v", "42809 cannot truncate materialized view \"v\""),
+            ("SELECT count(*) FROM a", "2"),
+        ],
+    )
+    .await;
+    let txid = database.engine.store().last_txid();
+    check(&mut session, &[("TRUNCATE a, b, a", "TRUNCATE TABLE")]).await;
+    assert_eq!(database.engine.store().last_txid(), txid.next());
+    check(&mut session, &[("SELECT count(*) FROM a", "0"), ("SELECT count(*) FROM b", "0")]).await;
+    database.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_gathered_for_a_commit_are_bounded() {
+    let directory = Directory::new();
+    let database = open_as(DatabaseConfig { memory_limit_bytes: 64 << 20, ..config(&directory.0) }).await;
+    let mut session = database.session(SessionStart::default());
+    let too_large = |what: &str| format!("53200 {what} is one commit, and its rows need more than 16 MB of memory");
+    let endless = "SELECT value FROM generate_series(1, 10000000000) AS g(value)";
+    let half = "INSERT INTO t SELECT value FROM generate_series(1, 1200000) AS g(value)";
+    check(
+        &mut session,
+        &[
+            ("CREATE TABLE t (id BIGINT)", "CREATE TABLE"),
+            (&format!("INSERT INTO t {endless}"), &too_large("INSERT")),
+            (&format!("CREATE TABLE u AS {endless}"), &too_large("CREATE TABLE AS")),
+            ("SELECT * FROM u", "42P01 relation \"u\" does not exist"),
+            ("BEGIN", "BEGIN"),
+            (half, "INSERT 0 1200000"),
+            ("SAVEPOINT s", "SAVEPOINT"),
+            (half, &too_large("the transaction")),
+            ("ROLLBACK TO s", "ROLLBACK"),
+            ("INSERT INTO t VALUES (0)", "INSERT 0 1"),
+            ("ROLLBACK", "ROLLBACK"),
+            ("SELECT count(*) FROM t", "0"),
+        ],
+    )
+    .await;
+    database.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_statements_are_told_where() {
+    let directory = Directory::new();
+    let database = open(&directory.0).await;
+    let mut session = database.session(SessionStart::default());
+    check(
+        &mut session,
+        &[
+            ("CREATE TABLE t (a INT, b INT)", "CREATE TABLE"),
+            ("CREATE STREAM s (a INT)", "CREATE STREAM"),
+            ("CREATE MATERIALIZED VIEW v AS SELECT a FROM t", "CREATE MATERIALIZED VIEW"),
+        ],
+    )
+    .await;
+    let cases = [
+        ("INSERT INTO v VALUES (1)", "42809 v VALUES (1)"),
+        ("COPY v FROM STDIN", "42809 v FROM STDIN"),
+        ("UPDATE s SET a = 1", "42809 s SET a = 1"),
+        ("DELETE FROM v", "42809 v"),
+        ("TRUNCATE t, v", "42809 v"),
+        ("VERIFY MATERIALIZED VIEW t", "42809 t"),
+        ("INSERT INTO t VALUES (1, 2), (3)", "42601 3)"),
+        ("INSERT INTO t VALUES (1, 2, 3)", "42601 3)"),
+        ("INSERT INTO t (a) VALUES (1, 2)", "42601 2)"),
+        ("INSERT INTO t (a, b) VALUES (1)", "42601 b) VALUES (1)"),
+        ("INSERT INTO t (b, a) SELECT 1", "42601 a) SELECT 1"),
+        ("INSERT INTO t (a) SELECT a, b + 1 FROM t", "42601 b + 1 FROM t"),
+        ("INSERT INTO t (a) SELECT * FROM t", "42601 SELECT * FROM t"),
+        ("INSERT INTO t VALUES (1, 2) RETURNING a", "0A000 a"),
+        ("UPDATE t SET a = s.a FROM s", "0A000 s"),
+        ("UPDATE t SET a = 1 RETURNING b", "0A000 b"),
+        ("DELETE FROM t USING s", "0A000 s"),
+        ("DELETE FROM t RETURNING b", "0A000 b"),
+    ];
+    for (sql, expected) in cases {
+        assert_eq!(fault(&mut session, sql).await, expected, "{sql}");
+    }
+    let statement = session.parse("SELECT 1; SELECT a FROM t WHERE b = $2").unwrap().remove(1);
+    let error = session.prepare(&statement, &[]).await.unwrap().refuse_parameters().unwrap_err();
+    assert_eq!(
+        (error.sqlstate, error.message.as_str(), error.position),
+        ("42P02", "there is no parameter $2", Some(37))
+    );
+    database.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn read_only_transactions_write_nothing() {
+    let directory = Directory::new();
+    let database = open(&directory.0).await;
+    let mut session = database.session(SessionStart::default());
+    let refused = |word: &str| format!("25006 cannot execute {word} in a read-only transaction");
+    check(&mut session, &[("CREATE TABLE t (a INT)", "CREATE TABLE")]).await;
+    for begin in
+        ["BEGIN READ ONLY", "START TRANSACTION READ ONLY", "BEGIN; SET TRANSACTION READ ONLY", "BEGIN; BEGIN READ ONLY"]
+    {
+        run(&mut session, begin).await;
+        check(
+            &mut session,
+            &[
+                ("SHOW transaction_read_only", "on"),
+                ("SELECT count(*) FROM t", "0"),
+                ("INSERT INTO t VALUES (1)", &refused("INSERT")),
+                ("ROLLBACK", "ROLLBACK"),
+                ("INSERT INTO t VALUES (1)", "INSERT 0 1"),
+                ("DELETE FROM t", "DELETE 1"),
+            ],
+        )
+        .await;
+    }
+    check(
+        &mut session,
+        &[
+            ("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", "SET"),
+            ("SHOW default_transaction_read_only", "on"),
+            ("INSERT INTO t VALUES (1)", &refused("INSERT")),
+            ("UPDATE t SET a = 2", &refused("UPDATE")),
+            ("DELETE FROM t", &refused("DELETE")),
+            ("TRUNCATE t", &refused("TRUNCATE TABLE")),
+            ("COPY t FROM STDIN", &refused("COPY FROM")),
+            ("CREATE TABLE u (a INT)", &refused("CREATE TABLE")),
+            ("BEGIN", "BEGIN"),
+            ("RESET ALL", "RESET"),
+            ("DROP TABLE t", &refused("DROP")),
+            ("ROLLBACK", "ROLLBACK"),
+            ("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", "SET"),
+            ("BEGIN READ WRITE", "BEGIN"),
+            ("INSERT INTO t VALUES (1)", "INSERT 0 1"),
+            ("COMMIT", "COMMIT"),
+            (
+                "SET default_transaction_read_only = maybe",
+                "22023 parameter \"default_transaction_read_only\" requires a Boolean value",
+            ),
+            ("SET default_transaction_read_only = false", "SET"),
+            ("INSERT INTO t VALUES (1)", "INSERT 0 1"),
+            ("BEGIN", "BEGIN"),
+            ("INSERT INTO t VALUES (1)", "INSERT 0 1"),
+            ("COMMIT", "COMMIT"),
+        ],
+    )
+    .await;
+    database.shutdown().await;
+}
+
+/// Changes the catalog's entry of a relation, as another Monsoon might have left it.
+fn edit_entry(directory: &Path, relation: &str, edit: impl FnOnce(&mut serde_json::Value)) {
     let store = RocksStore::open(directory, RocksOptions::default()).expect("a store");
     let entries = store.scan(b"c/relation/").expect("a catalog");
-    let is_view = |entry: &serde_json::Value| entry["name"] == view;
+    let is_it = |entry: &serde_json::Value| entry["name"] == relation;
     let parsed = entries.into_iter().map(|(key, value)| (key, serde_json::from_slice(&value).expect("JSON")));
-    let (key, mut entry): (Vec<u8>, serde_json::Value) = parsed.into_iter().find(|(_, entry)| is_view(entry)).expect("the view");
-    assert!(entry["fingerprint"].is_string(), "{entry}");
-    entry["fingerprint"] = "plan 0".into();
+    let (key, mut entry): (Vec<u8>, serde_json::Value) =
+        parsed.into_iter().find(|(_, entry)| is_it(entry)).expect("the entry");
+    edit(&mut entry);
     let put = Write::Put { key, value: entry.to_string().into_bytes() };
     store.commit(&Commit { txid: store.last_txid().next(), writes: vec![put] }).expect("a commit");
 }
@@ -436,7 +727,10 @@ async fn a_view_that_is_planned_otherwise_now_is_built_anew() {
     drop(session);
     database.shutdown().await;
     drop(database);
-    age(&directory.0, "a");
+    edit_entry(&directory.0, "a", |entry| {
+        assert!(entry["fingerprint"].is_string(), "{entry}");
+        entry["fingerprint"] = "plan 0".into();
+    });
     // The second start finds the fingerprint of the first.
     for inserted in ["(4, 2)", "(5, 3)"] {
         let database = open(&directory.0).await;
@@ -455,5 +749,109 @@ async fn a_view_that_is_planned_otherwise_now_is_built_anew() {
     }
     let database = open(&directory.0).await;
     check(&mut database.session(SessionStart::default()), &[("SELECT total FROM b", "5")]).await;
+    database.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_catalog_of_a_newer_version_is_told_as_newer() {
+    let directory = Directory::new();
+    let database = open(&directory.0).await;
+    check(&mut database.session(SessionStart::default()), &[("CREATE TABLE t (id INT)", "CREATE TABLE")]).await;
+    database.shutdown().await;
+    drop(database);
+    edit_entry(&directory.0, "t", |entry| *entry = serde_json::json!({ "version": 2, "title": "t" }));
+    let error = Database::open(config(&directory.0)).await.expect_err("a newer catalog");
+    assert!(matches!(error, crate::OpenError::NewerCatalog(_)), "{error:?}");
+    assert!(error.to_string().contains("has version 2"), "{error}");
+}
+
+/// Flips a bit in the middle of the largest file of chunks.
+fn damage_chunks(directory: &Path) {
+    let files = std::fs::read_dir(directory.join("store")).unwrap().map(|entry| entry.unwrap().path());
+    let chunks = files.filter(|path| path.extension().is_some_and(|end| end == "blob"));
+    let largest = chunks.max_by_key(|path| path.metadata().unwrap().len()).expect("a file of chunks");
+    let mut bytes = std::fs::read(&largest).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&largest, bytes).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damage_met_while_bringing_a_relation_back_is_told_as_damage() {
+    let directory = Directory::new();
+    let database = open(&directory.0).await;
+    let mut session = database.session(SessionStart::default());
+    let fill = "INSERT INTO t SELECT value FROM generate_series(1, 100000) AS g(value)";
+    check(&mut session, &[("CREATE TABLE t (id BIGINT)", "CREATE TABLE"), (fill, "INSERT 0 100000")]).await;
+    database.shutdown().await;
+    drop((session, database));
+    // What is in the log goes to files when the store is opened again.
+    let database = open(&directory.0).await;
+    database.shutdown().await;
+    drop(database);
+    damage_chunks(&directory.0);
+    let error = Database::open(config(&directory.0)).await.expect_err("a damaged store");
+    let crate::OpenError::Relation { source: Some(source), .. } = &error else { panic!("{error:?}") };
+    assert!(
+        matches!(source, monsoon_state::Error::Corrupt(_) | monsoon_state::Error::CorruptChunk { .. }),
+        "{source:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_of_the_server_are_shown_and_not_set() {
+    let directory = Directory::new();
+    let of_server = crate::function::Setting {
+        name: "max-connections".to_owned(),
+        value: "7".to_owned(),
+        default: "2000".to_owned(),
+        description: "Clients at a time".to_owned(),
+    };
+    let database = open_as(DatabaseConfig { server_settings: Arc::new([of_server]), ..config(&directory.0) }).await;
+    let mut session = database.session(SessionStart::default());
+    check(
+        &mut session,
+        &[
+            ("SHOW \"max-connections\"", "7"),
+            ("SELECT value, default_value FROM monsoon.settings WHERE name = 'max-connections'", "7|2000"),
+            (
+                "SET \"max-connections\" = 9",
+                "55P02 parameter \"max-connections\" cannot be changed without restarting the server",
+            ),
+        ],
+    )
+    .await;
+    let all = run(&mut session, "SHOW ALL").await;
+    assert!(all.lines().any(|line| line == "max-connections|7|Clients at a time"), "{all}");
+    assert!(all.lines().any(|line| line.starts_with("application_name|")), "{all}");
+    database.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn casts_to_text_types_are_checked_in_queries_and_in_views() {
+    let directory = Directory::new();
+    let database = open(&directory.0).await;
+    let mut session = database.session(SessionStart::default());
+    check(
+        &mut session,
+        &[
+            ("CREATE TABLE t (id INT PRIMARY KEY, name TEXT, short VARCHAR(3))", "CREATE TABLE"),
+            (
+                "CREATE MATERIALIZED VIEW v AS SELECT id, name::uuid AS u, name::varchar(2) AS s FROM t",
+                "CREATE MATERIALIZED VIEW",
+            ),
+            ("INSERT INTO t VALUES (1, 'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11', 'x'), (2, 'no', 'y')", "INSERT 0 2"),
+            ("SELECT * FROM v ORDER BY id", "1|a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11|A0\n2|NULL|no"),
+            ("SELECT count(*) FROM monsoon.errors WHERE reason LIKE '%for type uuid: \"no\"'", "1"),
+            ("SELECT name::uuid FROM t WHERE id = 2", "22P02 invalid input syntax for type uuid: \"no\""),
+            ("SELECT name FROM t WHERE name::varchar(1) = 'n'::varchar(1)", "no"),
+            ("INSERT INTO t (id, short) SELECT 3, 'abcdef'::varchar(3)", "INSERT 0 1"),
+            ("SELECT short FROM t WHERE id = 3", "abc"),
+        ],
+    )
+    .await;
+    let statement = session.parse("UPDATE t SET short = $1 WHERE id = 3").unwrap().remove(0);
+    let error = answer(&mut session, &statement, &[ScalarValue::from("abcdef")]).await.expect_err("too long");
+    assert_eq!((error.sqlstate, error.message.as_str()), ("22001", "value too long for type character varying(3)"));
     database.shutdown().await;
 }

@@ -1,45 +1,46 @@
 //! Transactions: changes are gathered, and written as one txid at COMMIT.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use monsoon_batch::{Change, Written};
+use monsoon_batch::Change;
+use monsoon_circuit::{RelationId, WeightedBatch};
 use parking_lot::Mutex;
 
 use super::Session;
-use super::lock::ContentLock;
+use super::change_buffer::ChangeBuffer;
+use super::commit_budget::commit_bytes_max;
+use super::lock::{AloneLock, share};
 use super::text_rows::complete;
 use crate::database::engine_error;
 use crate::error::{Result, SqlError};
 use crate::response::Response;
 
 /// Changes that wait for COMMIT. Shared with a COPY that adds to them.
-pub(super) type Buffer = Arc<Mutex<Vec<Change>>>;
+pub(super) type Buffer = Arc<Mutex<ChangeBuffer>>;
 
 /// An open transaction block.
 pub(super) struct Transaction {
     changes: Buffer,
     /// Names, and how many changes there were.
     savepoints: Vec<(String, usize)>,
-    /// Locks of tables that were written, until the end.
-    pub(super) locks: HashMap<u32, ContentLock>,
+    /// Locks of tables whose rows were read to be changed, until the end.
+    pub(super) locks: HashMap<RelationId, AloneLock>,
     /// Settings as they were: put back at the end (SET LOCAL), and at ROLLBACK (SET).
     local_settings: Vec<(String, Option<String>)>,
     settings: Vec<(String, Option<String>)>,
     has_failed: bool,
-    is_read_only: bool,
 }
 
 impl Transaction {
-    fn new(is_read_only: bool) -> Transaction {
+    fn new(bytes_max: usize) -> Transaction {
         Transaction {
-            changes: Buffer::default(),
+            changes: Arc::new(Mutex::new(ChangeBuffer::new(bytes_max))),
             savepoints: Vec::new(),
             locks: HashMap::new(),
             local_settings: Vec::new(),
             settings: Vec::new(),
             has_failed: false,
-            is_read_only,
         }
     }
 
@@ -47,19 +48,17 @@ impl Transaction {
         self.has_failed
     }
 
+    /// Nothing of it can be committed any more, and nobody waits for it, unless it can go back to a savepoint.
     pub(super) fn fail(&mut self) {
         self.has_failed = true;
+        if self.savepoints.is_empty() {
+            self.changes.lock().truncate(0);
+            self.locks.clear();
+        }
     }
 
     pub(super) fn buffer(&self) -> &Buffer {
         &self.changes
-    }
-
-    pub(super) fn check_writable(&self, word: &str) -> Result<()> {
-        if self.is_read_only {
-            return Err(SqlError::new("25006", format!("cannot execute {word} in a read-only transaction")));
-        }
-        Ok(())
     }
 
     pub(super) fn note_setting(&mut self, name: &str, before: Option<String>, local: bool) {
@@ -74,10 +73,13 @@ impl Transaction {
 }
 
 impl Session {
-    pub(super) fn begin(&mut self, read_only: bool) -> Result<Response> {
-        match &self.transaction {
-            Some(_) => self.notice("WARNING", "25001", "there is already a transaction in progress"),
-            None => self.transaction = Some(Transaction::new(read_only)),
+    pub(super) fn begin(&mut self, read_only: Option<bool>) -> Result<Response> {
+        if self.transaction.is_some() {
+            self.notice("WARNING", "25001", "there is already a transaction in progress");
+            self.set_transaction(read_only)?;
+        } else {
+            self.transaction = Some(Transaction::new(commit_bytes_max(&self.database.config)));
+            self.set_read_only(read_only)?;
         }
         complete("BEGIN")
     }
@@ -89,25 +91,35 @@ impl Session {
         };
         self.cursors.retain(|_, cursor| cursor.is_held());
         if transaction.has_failed {
-            self.restore_settings(transaction.settings);
-            self.restore_settings(transaction.local_settings);
+            self.undo_settings(transaction);
             return complete("ROLLBACK");
         }
-        self.restore_settings(transaction.local_settings);
-        let changes = std::mem::take(&mut *transaction.changes.lock());
-        if !changes.is_empty() {
-            let written = self.database.engine.write(changes).await.map_err(engine_error)?;
-            self.note_late(written);
+        let changes = transaction.changes.lock().take();
+        if let Err(error) = self.write_transaction(changes, &transaction.locks).await {
+            self.undo_settings(transaction);
+            return Err(error);
         }
+        self.restore_settings(transaction.local_settings);
         complete("COMMIT")
+    }
+
+    async fn write_transaction(&mut self, changes: Vec<Change>, locks: &HashMap<RelationId, AloneLock>) -> Result<()> {
+        let shared = self.share_at_commit(&changes, locks).await?;
+        self.write_now(changes).await?;
+        drop(shared);
+        Ok(())
+    }
+
+    fn undo_settings(&mut self, transaction: Transaction) {
+        self.restore_settings(transaction.settings);
+        self.restore_settings(transaction.local_settings);
     }
 
     pub(super) fn rollback(&mut self) -> Result<Response> {
         match self.transaction.take() {
             Some(transaction) => {
                 self.cursors.retain(|_, cursor| cursor.is_held());
-                self.restore_settings(transaction.settings);
-                self.restore_settings(transaction.local_settings);
+                self.undo_settings(transaction);
             }
             None => self.notice("WARNING", "25P01", "there is no transaction in progress"),
         }
@@ -116,7 +128,7 @@ impl Session {
 
     pub(super) fn savepoint(&mut self, name: &str) -> Result<Response> {
         let transaction = self.open_transaction("SAVEPOINT")?;
-        let changes = transaction.changes.lock().len();
+        let changes = transaction.changes.lock().changes().len();
         transaction.savepoints.push((name.to_owned(), changes));
         complete("SAVEPOINT")
     }
@@ -144,24 +156,43 @@ impl Session {
             .ok_or_else(|| SqlError::new("25P01", format!("{word} can only be used in transaction blocks")))
     }
 
-    /// Writes changes now, or keeps them for COMMIT.
-    pub(super) async fn write(&mut self, change: Change) -> Result<()> {
-        if change.batches.iter().all(monsoon_circuit::WeightedBatch::is_empty) {
-            return Ok(());
-        }
-        if let Some(transaction) = &self.transaction {
-            transaction.changes.lock().push(change);
-            return Ok(());
-        }
-        let written = self.database.engine.write(vec![change]).await.map_err(engine_error)?;
-        self.note_late(written);
+    /// Adds rows to a relation now, or keeps them for COMMIT.
+    pub(super) async fn add_rows(&mut self, change: Change) -> Result<()> {
+        let Some(changes) = self.not_kept(vec![change])? else { return Ok(()) };
+        let tables: BTreeSet<RelationId> = changes.iter().map(|change| change.relation).collect();
+        let shared = share(&self.database, tables).await;
+        self.write_now(changes).await?;
+        drop(shared);
         Ok(())
     }
 
-    fn note_late(&mut self, written: Written) {
-        if written.late > 0 {
-            let message = format!("{} rows are behind the stream's watermark and were dropped", written.late);
-            self.notice("WARNING", "01000", message);
+    /// Writes to tables that the statement has alone, now or at COMMIT.
+    pub(super) async fn write_back(&mut self, changes: Vec<Change>, held: Vec<AloneLock>) -> Result<()> {
+        if let Some(changes) = self.not_kept(changes)? {
+            self.write_now(changes).await?;
         }
+        drop(held);
+        Ok(())
     }
+
+    /// The changes, unless a transaction has taken them.
+    fn not_kept(&self, changes: Vec<Change>) -> Result<Option<Vec<Change>>> {
+        let Some(transaction) = &self.transaction else { return Ok(Some(changes)) };
+        let mut buffer = transaction.changes.lock();
+        changes.into_iter().filter(has_rows).try_for_each(|change| buffer.push(change))?;
+        Ok(None)
+    }
+
+    async fn write_now(&mut self, mut changes: Vec<Change>) -> Result<()> {
+        changes.retain(has_rows);
+        if !changes.is_empty() {
+            let written = self.database.engine.write(changes).await.map_err(engine_error)?;
+            self.notices.warn_of_late_rows(&written);
+        }
+        Ok(())
+    }
+}
+
+fn has_rows(change: &Change) -> bool {
+    !change.batches.iter().all(WeightedBatch::is_empty)
 }

@@ -1,20 +1,24 @@
 //! UPDATE, DELETE, TRUNCATE: the rows are found by a query, and written back with their weights.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{FieldRef, Schema};
 use datafusion::common::ScalarValue;
 use datafusion::sql::sqlparser::ast::{
-    AssignmentTarget, Delete, Expr, FromTable, Ident, ObjectName, Query, SelectItem, SetExpr,
+    AssignmentTarget, Delete, Expr, FromTable, Ident, ObjectName, Query, SelectItem, SetExpr, Spanned,
     Statement as SqlStatement, TableFactor, TableWithJoins, Update,
 };
 use monsoon_batch::Change;
-use monsoon_circuit::WeightedBatch;
-use std::sync::Arc;
+use monsoon_circuit::{RelationId, WeightedBatch};
 
 use super::assign::{assign, checked_batch};
+use super::commit_budget::CommitBudget;
 use super::insert::{default_expression, is_default, placeholder};
-use super::lock::LockMode;
+use super::lock::AloneLock;
 use super::parameter::{parameter_count, parameter_field, plan_parameters, substitute};
+use super::resolve::{place_of, position};
 use super::select::text;
 use super::text_rows::complete;
 use super::{Prepared, Session};
@@ -44,11 +48,12 @@ impl Session {
     ) -> Result<Response> {
         let modification = self.modification_of_update(statement, update)?;
         let relation = Arc::clone(&modification.relation);
-        let held = self.lock_to_modify(&relation, "UPDATE").await?;
+        let held = self.lock_to_modify(&[&relation], "UPDATE").await?;
         let places: Vec<usize> = modification.set.iter().map(|(place, _)| *place).collect();
         let mut query = modification.query()?;
         substitute(&mut query, parameters, &prepared.parameters)?;
-        let (schema, found) = self.collect(&query, text(statement)).await?;
+        let budget = self.commit_budget("UPDATE");
+        let (schema, found) = self.collect(&query, text(statement), budget).await?;
         let mut changes = Vec::with_capacity(found.len() * 2);
         let mut rows = 0;
         let (mut old, mut new) = (Vec::new(), Vec::new());
@@ -61,8 +66,7 @@ impl Session {
         // All that goes, goes first: a new row may have the key of an old one.
         changes.extend(old);
         changes.extend(new);
-        self.write(Change { relation: relation.id, batches: changes }).await?;
-        drop(held);
+        self.write_back(vec![Change { relation: relation.id, batches: changes }], held).await?;
         complete(format!("UPDATE {rows}"))
     }
 
@@ -75,41 +79,55 @@ impl Session {
     ) -> Result<Response> {
         let modification = self.modification_of_delete(statement, delete)?;
         let relation = Arc::clone(&modification.relation);
-        let held = self.lock_to_modify(&relation, "DELETE").await?;
+        let held = self.lock_to_modify(&[&relation], "DELETE").await?;
         let mut query = modification.query()?;
         substitute(&mut query, parameters, &prepared.parameters)?;
-        let rows = self.remove_found(statement, &relation, &query).await?;
-        drop(held);
+        let budget = self.commit_budget("DELETE");
+        let (change, rows) = self.removal(statement, &relation, &query, budget).await?;
+        self.write_back(vec![change], held).await?;
         complete(format!("DELETE {rows}"))
     }
 
+    /// All of the tables in one txid.
     pub(super) async fn truncate(&mut self, statement: &Statement, names: &[ObjectName]) -> Result<Response> {
+        let mut relations: BTreeMap<RelationId, Arc<Relation>> = BTreeMap::new();
         for name in names {
             let relation = self.updatable(statement, name, "truncate")?;
-            let held = self.lock_to_modify(&relation, "TRUNCATE TABLE").await?;
-            let query = modification_query(from_relation(&relation), None, &[])?;
-            self.remove_found(statement, &relation, &query).await?;
-            drop(held);
+            relations.insert(relation.id, relation);
         }
+        let tables: Vec<&Relation> = relations.values().map(Arc::as_ref).collect();
+        let held = self.lock_to_modify(&tables, "TRUNCATE TABLE").await?;
+        let mut changes = Vec::with_capacity(tables.len());
+        for relation in tables {
+            let query = modification_query(from_relation(relation), None, &[])?;
+            // No more than the table holds, whose state has a bound: a large table, too, must have a way to become empty.
+            let budget = CommitBudget::without_bound();
+            changes.push(self.removal(statement, relation, &query, budget).await?.0);
+        }
+        self.write_back(changes, held).await?;
         complete("TRUNCATE TABLE")
     }
 
-    async fn lock_to_modify(&mut self, relation: &Relation, word: &str) -> Result<Option<super::lock::ContentLock>> {
-        if let Some(transaction) = &self.transaction {
-            transaction.check_writable(word)?;
-        }
-        self.lock(relation, LockMode::Alone).await
+    async fn lock_to_modify(&mut self, relations: &[&Relation], word: &str) -> Result<Vec<AloneLock>> {
+        self.check_writable(word)?;
+        self.lock_alone(relations).await
     }
 
-    async fn remove_found(&mut self, statement: &Statement, relation: &Relation, query: &Query) -> Result<usize> {
-        let (_, found) = self.collect(query, text(statement)).await?;
+    /// The change that takes out what a query finds, and how many rows that are.
+    async fn removal(
+        &mut self,
+        statement: &Statement,
+        relation: &Relation,
+        query: &Query,
+        budget: CommitBudget,
+    ) -> Result<(Change, usize)> {
+        let (_, found) = self.collect(query, text(statement), budget).await?;
         let rows = found.iter().map(RecordBatch::num_rows).sum();
         let found = found.into_iter().filter(|batch| batch.num_rows() > 0);
         let batches = found.map(|batch| checked_batch(relation, batch.columns().to_vec(), batch.num_rows()));
         let batches =
             batches.map(|batch| batch.map(|batch| WeightedBatch::constant(batch, -1))).collect::<Result<Vec<_>>>()?;
-        self.write(Change { relation: relation.id, batches }).await?;
-        Ok(rows)
+        Ok((Change { relation: relation.id, batches }, rows))
     }
 
     /// The parameters of an UPDATE: a `$n` that is a whole new value has its column's type.
@@ -162,15 +180,17 @@ impl Session {
     fn modification_of_update(&self, statement: &Statement, update: &SqlStatement) -> Result<Modification> {
         let SqlStatement::Update(update) = update else { return Err(SqlError::internal("an UPDATE was expected")) };
         let Update { table, assignments, from, selection, returning, order_by, limit, .. } = update;
-        refuse(from.is_some(), "UPDATE ... FROM")?;
-        refuse(returning.is_some(), "UPDATE ... RETURNING")?;
-        refuse(!order_by.is_empty() || limit.is_some(), "UPDATE ... ORDER BY or LIMIT")?;
-        let relation = self.updatable(statement, table_name(table)?, "update")?;
+        refuse(statement, from.as_ref(), "UPDATE ... FROM")?;
+        refuse(statement, returning.iter().flatten().next(), "UPDATE ... RETURNING")?;
+        refuse(statement, order_by.first(), "UPDATE ... ORDER BY")?;
+        refuse(statement, limit.as_ref(), "UPDATE ... LIMIT")?;
+        let relation = self.updatable(statement, table_name(statement, table)?, "update")?;
         let mut set: Vec<(usize, Expr)> = Vec::with_capacity(assignments.len());
         for assignment in assignments {
             let AssignmentTarget::ColumnName(name) = &assignment.target else {
                 return Err(SqlError::unsupported("UPDATE ... SET (a, b) = ... is not supported")
-                    .with_hint("SET a = ..., b = ..."));
+                    .with_hint("SET a = ..., b = ...")
+                    .at_place(place_of(statement, &assignment.target)));
             };
             let Some(ident) = name.0.last().and_then(|part| part.as_ident()) else {
                 return Err(SqlError::syntax("a column name was expected after SET"));
@@ -178,7 +198,7 @@ impl Session {
             let place = self.column_places(statement, &relation, std::slice::from_ref(ident))?[0];
             if set.iter().any(|(known, _)| *known == place) {
                 let message = format!("multiple assignments to same column \"{}\"", ident.value);
-                return Err(SqlError::new("42601", message).at(super::resolve::position(statement, ident)));
+                return Err(SqlError::new("42601", message).at(position(statement, ident)));
             }
             let value = &assignment.value;
             let value = if is_default(value) { default_expression(&relation, place)? } else { value.clone() };
@@ -188,14 +208,17 @@ impl Session {
     }
 
     fn modification_of_delete(&self, statement: &Statement, delete: &Delete) -> Result<Modification> {
-        refuse(delete.using.is_some() || !delete.tables.is_empty(), "DELETE ... USING")?;
-        refuse(delete.returning.is_some(), "DELETE ... RETURNING")?;
-        refuse(!delete.order_by.is_empty() || delete.limit.is_some(), "DELETE ... ORDER BY or LIMIT")?;
+        refuse(statement, delete.using.iter().flatten().next(), "DELETE ... USING")?;
+        refuse(statement, delete.tables.first(), "DELETE of named tables")?;
+        refuse(statement, delete.returning.iter().flatten().next(), "DELETE ... RETURNING")?;
+        refuse(statement, delete.order_by.first(), "DELETE ... ORDER BY")?;
+        refuse(statement, delete.limit.as_ref(), "DELETE ... LIMIT")?;
         let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
         let [table] = from.as_slice() else {
-            return Err(SqlError::unsupported("DELETE from several tables is not supported"));
+            let second = from.get(1).and_then(|table| place_of(statement, table));
+            return Err(SqlError::unsupported("DELETE from several tables is not supported").at_place(second));
         };
-        let relation = self.updatable(statement, table_name(table)?, "delete from")?;
+        let relation = self.updatable(statement, table_name(statement, table)?, "delete from")?;
         Ok(Modification { relation, table: table.clone(), selection: delete.selection.clone(), set: Vec::new() })
     }
 }
@@ -220,10 +243,11 @@ fn modification_query(table: TableWithJoins, selection: Option<Expr>, values: &[
     Ok(query)
 }
 
-fn table_name(table: &TableWithJoins) -> Result<&ObjectName> {
+fn table_name<'a>(statement: &Statement, table: &'a TableWithJoins) -> Result<&'a ObjectName> {
     match &table.relation {
         TableFactor::Table { name, .. } if table.joins.is_empty() => Ok(name),
-        _ => Err(SqlError::unsupported("only a table can be changed, not a join or a query")),
+        _ => Err(SqlError::unsupported("only a table can be changed, not a join or a query")
+            .at_place(place_of(statement, table))),
     }
 }
 
@@ -232,8 +256,13 @@ fn from_relation(relation: &Relation) -> TableWithJoins {
     TableWithJoins { relation: table_factor(name), joins: Vec::new() }
 }
 
-fn refuse(is_there: bool, what: &str) -> Result<()> {
-    if is_there { Err(SqlError::unsupported(format!("{what} is not supported"))) } else { Ok(()) }
+fn refuse(statement: &Statement, part: Option<&impl Spanned>, what: &str) -> Result<()> {
+    match part {
+        Some(part) => {
+            Err(SqlError::unsupported(format!("{what} is not supported")).at_place(place_of(statement, part)))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The rows as they were, and as they are to be.

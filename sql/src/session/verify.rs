@@ -11,6 +11,7 @@ use datafusion::logical_expr::LogicalPlanBuilder;
 use datafusion::sql::sqlparser::ast::ObjectName;
 
 use super::Session;
+use super::resolve::place_of;
 use super::text_rows::batch_rows;
 use crate::catalog::{Kind, Relation};
 use crate::column_name::name_columns;
@@ -36,7 +37,8 @@ impl Session {
     pub(super) async fn verify(&mut self, statement: &Statement, name: &ObjectName) -> Result<RowStream> {
         let relation = self.relation(statement, name)?;
         if relation.kind != Kind::MaterializedView {
-            return Err(SqlError::new("42809", format!("\"{}\" is not a materialized view", relation.name)));
+            let message = format!("\"{}\" is not a materialized view", relation.name);
+            return Err(SqlError::new("42809", message).at_place(place_of(statement, name)));
         }
         if relation.emit_on_window_close || self.drops_late_rows(&relation) {
             return Err(SqlError::unsupported(format!(
