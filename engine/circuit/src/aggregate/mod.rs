@@ -20,6 +20,8 @@ mod operator;
 mod ordered;
 mod partial;
 mod sum;
+#[cfg(test)]
+mod tests;
 mod window;
 
 pub(crate) use operator::{AggregateOperator, InputForm};

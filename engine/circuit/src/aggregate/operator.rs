@@ -15,7 +15,8 @@ use super::distinct::DistinctSet;
 use super::group_table;
 use super::grouped_set::{GroupedSet, Listing};
 use super::window::OpenWindows;
-use crate::expression::{evaluate_all, evaluate_predicate};
+use crate::exchange::with_one_zero;
+use crate::expression::{evaluate_all, evaluate_keys, evaluate_predicate};
 use crate::key_index::KeyIndex;
 use crate::last_rows;
 use crate::operator::{ChunkKind, Operate, StateChange, StateTable, Step};
@@ -153,7 +154,7 @@ impl AggregateOperator {
     fn absorb(&mut self, batch: &WeightedBatch, step: &mut Step<'_>) -> Result<Delta> {
         let rows = batch.len();
         let key = match self.form {
-            InputForm::Rows => evaluate_all(&self.group, &batch.rows, &mut step.errors)?,
+            InputForm::Rows => evaluate_keys(&self.group, &batch.rows, &mut step.errors)?,
             InputForm::Partial => batch.rows.columns()[..self.key_types.len()].to_vec(),
         };
         let groups = self.intern(&key, rows)?;
@@ -199,7 +200,7 @@ impl AggregateOperator {
             call.column.update(&ColumnInput { groups, arguments: &arguments, weights: weights.as_deref() })?;
         }
         for shared in &mut self.shared {
-            let arguments = evaluate_all(&shared.arguments, &batch.rows, &mut step.errors)?;
+            let arguments = evaluate_keys(&shared.arguments, &batch.rows, &mut step.errors)?;
             let mut weights = Vec::with_capacity(shared.filters.len());
             for filter in &shared.filters {
                 weights.push(filters.weights(filter.as_ref(), batch, step)?.map(|weights| weights.to_vec()));
@@ -374,7 +375,8 @@ impl Operate for AggregateOperator {
 
     fn load(&mut self, table: usize, rows: RecordBatch) -> Result<()> {
         let keys = self.key_types.len();
-        let groups = self.intern(&rows.columns()[..keys], rows.num_rows())?;
+        let key: Vec<ArrayRef> = rows.columns()[..keys].iter().cloned().map(with_one_zero).collect();
+        let groups = self.intern(&key, rows.num_rows())?;
         if table == 0 {
             return self.load_groups(&rows, groups);
         }
