@@ -15,6 +15,7 @@ use super::extreme::{Extreme, ExtremeColumn};
 use super::float::{FloatColumn, FloatValue};
 use super::grouped_set::Listing;
 use super::merged::MergedColumn;
+use super::moment::MomentColumn;
 use super::multiset::MultisetColumn;
 use super::ordered::OrderedColumn;
 use super::sum::SumColumn;
@@ -91,6 +92,12 @@ fn native_column(call: &AggregateCall, types: &[DataType], situation: Situation)
     let name = function.fun().name();
     if name == "count" {
         return Ok(Some(((Box::new(CountColumn::default()), true), !types.is_empty())));
+    }
+    if situation.append_only
+        && !function.is_distinct()
+        && let Some(moments) = MomentColumn::for_function(name, types, &result)
+    {
+        return Ok(Some(((Box::new(moments), true), true)));
     }
     let [argument] = types else { return Ok(None) };
     Ok(match name {

@@ -15,6 +15,7 @@ mod float;
 mod grouped_set;
 mod group_table;
 mod merged;
+mod moment;
 mod multiset;
 mod operator;
 mod ordered;

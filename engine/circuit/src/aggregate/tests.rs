@@ -1,5 +1,7 @@
 //! The aggregate operator as a whole: rows in, groups out, with restarts, by rows and by partial states.
 
+
+mod moment;
 mod zero;
 
 use std::collections::HashMap;
