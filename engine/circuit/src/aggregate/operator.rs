@@ -164,7 +164,7 @@ impl AggregateOperator {
         let touched_key = key.iter().map(|column| take(column, &first_rows, None)).collect::<arrow::error::Result<Vec<_>>>()?;
         let emits = self.windows.as_ref().is_none_or(|windows| windows.on_close() == OnClose::DropState);
 
-        let before = if emits { self.show(&touched.groups)? } else { Vec::new() };
+        let before = if emits { self.show_again(&touched.groups, step)? } else { Vec::new() };
         let was_shown: Vec<bool> = touched.groups.iter().map(|&group| self.shown[group as usize]).collect();
         self.open_windows(&touched, &touched_key)?;
         match self.form {
@@ -225,6 +225,14 @@ impl AggregateOperator {
     /// The aggregates' values of these groups.
     fn show(&mut self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
         self.calls.iter_mut().map(|call| call.column.evaluate(groups)).collect()
+    }
+
+    /// The values these groups were shown with: what can't be computed has been noted then.
+    fn show_again(&mut self, groups: &[u32], step: &mut Step<'_>) -> Result<Vec<ArrayRef>> {
+        self.note_failures(step);
+        let values = self.show(groups)?;
+        self.calls.iter_mut().for_each(|call| drop(call.column.take_failures()));
+        Ok(values)
     }
 
     fn is_present(&self, group: u32) -> bool {
