@@ -39,7 +39,11 @@ impl FloatColumn {
         let place = group as usize;
         self.counts[place] += weight;
         if value.is_finite() {
-            self.add_finite(place, value * weight as f64);
+            let weight = weight as f64;
+            let product = value * weight;
+            self.add_finite(place, product);
+            // What rounding took from the product.
+            self.add_finite(place, value.mul_add(weight, -product));
             return;
         }
         let kind = if value.is_nan() { 0 } else if value > 0.0 { 1 } else { 2 };
