@@ -1,6 +1,7 @@
 //! The aggregate operator as a whole: rows in, groups out, with restarts, by rows and by partial states.
 
 mod average;
+mod count;
 mod float;
 mod moment;
 mod zero;
