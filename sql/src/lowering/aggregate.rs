@@ -78,7 +78,8 @@ impl Builder<'_> {
             let data_type = end.data_type(input.schema.as_arrow()).map_err(|error| self.refusals.datafusion(error))?;
             fields.push(Field::new(HIDDEN_END, data_type, true));
         }
-        fields.extend(schema.fields()[group.len()..].iter().map(|field| field.as_ref().clone()));
+        let results = aggregates.iter().zip(&schema.fields()[group.len()..]);
+        fields.extend(results.map(|(call, field)| field.as_ref().clone().with_nullable(field.is_nullable() || may_fail(call))));
         let plan = AggregatePlan { group: groups, aggregates, window: window.clone() };
         let mut node = self.push(Operator::Aggregate(plan), vec![input.node], Arc::new(Schema::new(fields)));
         if hidden.is_some() {
@@ -121,6 +122,11 @@ impl Builder<'_> {
             ));
         }
     }
+}
+
+/// Whether the aggregate can be NULL though DataFusion says it can't: where DataFusion fails to compute it. A count is ours.
+fn may_fail(call: &AggregateCall) -> bool {
+    call.function.fun().name() != "count"
 }
 
 /// What holds for the groups.
