@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Float32Type, Float64Type, Int64Type};
 use datafusion::common::hash_utils::{QualityRandomState, create_hashes};
 use datafusion::physical_expr::PhysicalExpr;
 
-use crate::expression::evaluate_all;
+use crate::expression::evaluate_keys;
 use crate::row_store::batch_of;
 use crate::{Delta, Result, RowError, WeightedBatch};
 
@@ -57,7 +57,7 @@ pub fn owners(
     if key.is_empty() || tasks == 1 {
         return Ok(vec![0; rows.num_rows()]);
     }
-    let columns: Vec<ArrayRef> = evaluate_all(key, rows, errors)?.into_iter().map(with_one_zero).collect();
+    let columns: Vec<ArrayRef> = evaluate_keys(key, rows, errors)?;
     let mut hashes = vec![0; rows.num_rows()];
     create_hashes(&columns, &random_state(), &mut hashes)?;
     Ok(hashes.into_iter().map(|hash| ((hash % KEY_GROUPS) * tasks as u64 / KEY_GROUPS) as u32).collect())

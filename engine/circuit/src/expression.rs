@@ -12,6 +12,7 @@ use arrow::util::pretty::pretty_format_batches;
 use datafusion::common::cast::as_boolean_array;
 use datafusion::physical_expr::PhysicalExpr;
 
+use crate::exchange::with_one_zero;
 use crate::guard::guard;
 use crate::{Result, RowError};
 
@@ -45,6 +46,15 @@ pub fn evaluate_all(
     errors: &mut Vec<RowError>,
 ) -> Result<Vec<ArrayRef>> {
     expressions.iter().map(|expression| evaluate(expression, rows, errors)).collect()
+}
+
+/// Each expression's value on each row, as what is hashed or compared: equal values are the same bits.
+pub(crate) fn evaluate_keys(
+    expressions: &[Arc<dyn PhysicalExpr>],
+    rows: &RecordBatch,
+    errors: &mut Vec<RowError>,
+) -> Result<Vec<ArrayRef>> {
+    Ok(evaluate_all(expressions, rows, errors)?.into_iter().map(with_one_zero).collect())
 }
 
 /// A predicate's value on each row; NULL where it failed.

@@ -6,7 +6,7 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::common::DFSchema;
 use datafusion::logical_expr::expr::GroupingSet;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan};
-use datafusion::physical_expr::aggregate::LoweredAggregateBuilder;
+use datafusion::physical_expr::aggregate::{AggregateFunctionExpr, LoweredAggregateBuilder};
 use monsoon_circuit::{AggregateCall, AggregatePlan, NodeId, OnClose, Operator, WindowBound};
 
 use super::builder::Builder;
@@ -18,6 +18,9 @@ use crate::error::SqlError;
 
 /// Name of the window's end in groups that only name its start.
 const HIDDEN_END: &str = "__window_end";
+
+/// Aggregates whose value depends on the order of rows.
+const ORDERED: [&str; 6] = ["array_agg", "string_agg", "first_value", "last_value", "nth_value", "any_value"];
 
 impl Builder<'_> {
     /// Lowers GROUP BY.
@@ -75,7 +78,8 @@ impl Builder<'_> {
             let data_type = end.data_type(input.schema.as_arrow()).map_err(|error| self.refusals.datafusion(error))?;
             fields.push(Field::new(HIDDEN_END, data_type, true));
         }
-        fields.extend(schema.fields()[group.len()..].iter().map(|field| field.as_ref().clone()));
+        let results = aggregates.iter().zip(&schema.fields()[group.len()..]);
+        fields.extend(results.map(|(call, field)| field.as_ref().clone().with_nullable(field.is_nullable() || may_fail(call))));
         let plan = AggregatePlan { group: groups, aggregates, window: window.clone() };
         let mut node = self.push(Operator::Aggregate(plan), vec![input.node], Arc::new(Schema::new(fields)));
         if hidden.is_some() {
@@ -93,7 +97,7 @@ impl Builder<'_> {
         self.push(Operator::Project { expressions }, vec![node], Arc::new(Schema::new(fields)))
     }
 
-    fn aggregate_call(&self, call: &Expr, schema: &DFSchema) -> Result<AggregateCall, SqlError> {
+    fn aggregate_call(&mut self, call: &Expr, schema: &DFSchema) -> Result<AggregateCall, SqlError> {
         let lowered = LoweredAggregateBuilder::new(call, schema, schema.as_arrow(), &self.properties, &self.planning)
             .build()
             .map_err(|error| self.refusals.datafusion(error))?;
@@ -102,8 +106,27 @@ impl Builder<'_> {
             let reason = format!("{} can't be computed: {}", lowered.aggregate.name(), error.strip_backtrace());
             return Err(self.refusals.at(reason, [call]));
         }
+        self.notice_order(&lowered.aggregate);
         Ok(AggregateCall { function: lowered.aggregate, filter: lowered.filter })
     }
+}
+
+impl Builder<'_> {
+    /// Tells that what a function makes of its rows' order is not to be relied on, unless an order was given.
+    fn notice_order(&mut self, function: &AggregateFunctionExpr) {
+        let name = function.fun().name();
+        if ORDERED.contains(&name) && function.order_bys().is_empty() {
+            self.notice(format!(
+                "{name}() without ORDER BY takes rows in an order of its own (by value, where rows can be deleted), not as they \
+                 were inserted: write {name}(... ORDER BY ...) if the order matters"
+            ));
+        }
+    }
+}
+
+/// Whether the aggregate can be NULL though DataFusion says it can't: where DataFusion fails to compute it. A count is ours.
+fn may_fail(call: &AggregateCall) -> bool {
+    call.function.fun().name() != "count"
 }
 
 /// What holds for the groups.

@@ -11,7 +11,7 @@ use datafusion::physical_expr::expressions::{Column, Literal};
 use monsoon_circuit::{NodeId, Operator};
 
 use super::aggregate::sets_of;
-use super::builder::Builder;
+use super::builder::{Builder, with_nullability};
 use super::relation::{Facts, Relation};
 use crate::error::SqlError;
 
@@ -80,7 +80,11 @@ impl Builder<'_> {
         }
         output.push(Arc::new(Literal::new(id_value(id, schema.field(expressions.len()).data_type())?)));
         output.extend((set.len()..set_schema.fields().len()).map(column));
-        let node = self.push(Operator::Project { expressions: output }, vec![node], Arc::clone(schema));
+        // Group columns are nullable already, the id never is, aggregates are what the node says.
+        let calls = self.nodes[node].schema.fields()[set.len()..].iter().map(|field| field.is_nullable());
+        let nullable: Vec<bool> = std::iter::repeat_n(false, expressions.len() + 1).chain(calls).collect();
+        let schema = with_nullability(&aggregate.schema, nullable);
+        let node = self.push(Operator::Project { expressions: output }, vec![node], schema);
         Ok((node, bound.is_some() && self.context.emit_on_window_close))
     }
 

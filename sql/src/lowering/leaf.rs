@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::common::{DFSchema, DFSchemaRef, ScalarValue};
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{ColumnarValue, Expr, TableScan, Union, Unnest, Values};
@@ -109,7 +109,7 @@ impl Builder<'_> {
         Ok(self.constant(rows, &values.schema))
     }
 
-    fn constant_value(&self, expression: &Expr, data_type: &arrow::datatypes::DataType) -> Result<ScalarValue, SqlError> {
+    fn constant_value(&self, expression: &Expr, data_type: &DataType) -> Result<ScalarValue, SqlError> {
         let options = RecordBatchOptions::new().with_row_count(Some(1));
         let row = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options)
             .map_err(|error| SqlError::internal(error.to_string()))?;
@@ -193,6 +193,10 @@ impl Builder<'_> {
         };
         if list.depth != 1 || !unnest.struct_type_columns.is_empty() {
             return Err(self.refusals.at("a view can unnest only one level of a list at a time", &columns(unnest)));
+        }
+        let list_type = self.nodes[input.node].schema.field(*column).data_type();
+        if !matches!(list_type, DataType::List(_) | DataType::LargeList(_)) {
+            return Err(self.refusals.at_name(format!("unnest() of a {list_type} can't be kept up to date: cast it to a list"), "unnest"));
         }
         let mut facts = Facts { key: None, ..input.facts };
         facts.times[*column] = facts.times[*column].as_ref().and_then(EventTime::unnested);

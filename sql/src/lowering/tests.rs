@@ -249,6 +249,18 @@ fn what_has_no_incremental_form_is_refused_with_a_reason() {
 }
 
 #[test]
+fn only_a_count_is_never_null() {
+    let relations = Relations::new();
+    let calls = "approx_distinct(item) AS d, regr_count(amount, amount) AS r, count(*) AS n FROM sales";
+    for query in [format!("SELECT user_id, {calls} GROUP BY user_id"), format!("SELECT user_id, {calls} GROUP BY ROLLUP (user_id)")] {
+        let nodes = lowered(&relations, &query).expect("a plan").plan.nodes;
+        let output = &nodes.last().expect("an output").schema;
+        let nullable: Vec<bool> = output.fields().iter().map(|field| field.is_nullable()).collect();
+        assert_eq!(nullable, [true, true, true, false], "{query}");
+    }
+}
+
+#[test]
 fn fingerprint_is_stable_and_tells_plans_apart() {
     let relations = Relations::new();
     let print = |sql: &str| fingerprint(&lowered(&relations, sql).expect("a plan").plan);

@@ -54,20 +54,29 @@ impl Builder<'_> {
 
     /// LIMIT and OFFSET.
     pub fn limit(&mut self, limit: &Limit) -> Result<Relation, SqlError> {
+        let range = self.limit_range(limit)?;
+        self.limited(&limit.input, range)
+    }
+
+    /// Offset and count; `offset + count` doesn't overflow.
+    fn limit_range(&self, limit: &Limit) -> Result<(usize, usize), SqlError> {
         let skip = limit.get_skip_type().map_err(|error| self.refusals.datafusion(error))?;
         let fetch = limit.get_fetch_type().map_err(|error| self.refusals.datafusion(error))?;
         let (SkipType::Literal(offset), FetchType::Literal(count)) = (skip, fetch) else {
             let expressions: Vec<Expr> = limit.skip.iter().chain(&limit.fetch).map(|expression| expression.as_ref().clone()).collect();
             return Err(self.refusals.at("LIMIT and OFFSET of a view must be constants", &expressions));
         };
-        let count = count.unwrap_or(usize::MAX).min(usize::MAX - offset);
-        self.limited(&limit.input, (offset, count))
+        Ok((offset, count.unwrap_or(usize::MAX).min(usize::MAX - offset)))
     }
 
     /// The first rows of a plan: in the order of the Sort below it, looking through what keeps order and number of rows.
     fn limited(&mut self, plan: &LogicalPlan, limit: (usize, usize)) -> Result<Relation, SqlError> {
         match plan {
             LogicalPlan::Sort(sort) => self.sort(sort, Some(limit)),
+            LogicalPlan::Limit(below) => {
+                let range = self.limit_range(below)?;
+                self.limited(&below.input, limit_of_limit(range, limit))
+            }
             LogicalPlan::Projection(projection) if is_sorted(&projection.input) => {
                 let input = self.limited(&projection.input, limit)?;
                 self.project(input, &projection.expr, &projection.schema)
@@ -161,8 +170,16 @@ fn is_sorted(plan: &LogicalPlan) -> bool {
         LogicalPlan::Sort(_) => true,
         LogicalPlan::Projection(projection) => is_sorted(&projection.input),
         LogicalPlan::SubqueryAlias(alias) => is_sorted(&alias.input),
+        LogicalPlan::Limit(limit) => is_sorted(&limit.input),
         _ => false,
     }
+}
+
+/// Some of the first rows of some of the first rows, each as offset and count.
+fn limit_of_limit(below: (usize, usize), above: (usize, usize)) -> (usize, usize) {
+    let offset = below.0.saturating_add(above.0);
+    let count = above.1.min(below.1.saturating_sub(above.0));
+    (offset, count.min(usize::MAX - offset))
 }
 
 /// A limit of a sort that has one itself.

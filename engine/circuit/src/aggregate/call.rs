@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use arrow::array::ArrowPrimitiveType;
 use arrow::datatypes::{
-    DataType, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, Int64Type, SchemaRef, UInt64Type,
+    ArrowNativeTypeOp, DataType, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, Field, Int64Type, SchemaRef,
+    UInt64Type,
 };
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Literal;
@@ -15,6 +17,7 @@ use super::extreme::{Extreme, ExtremeColumn};
 use super::float::{FloatColumn, FloatValue};
 use super::grouped_set::Listing;
 use super::merged::MergedColumn;
+use super::moment::MomentColumn;
 use super::multiset::MultisetColumn;
 use super::ordered::OrderedColumn;
 use super::sum::SumColumn;
@@ -44,7 +47,8 @@ impl Call {
     pub fn new(call: &AggregateCall, input: &SchemaRef, situation: Situation) -> Result<Call> {
         let function = &call.function;
         // A constant counts as often as there are rows, but only once among distinct values.
-        let arguments = if function.is_distinct() { function.expressions() } else { value_arguments(&function.expressions()) };
+        let counts_rows = function.fun().name() == "count" && !function.is_distinct();
+        let arguments = if counts_rows { value_arguments(&function.expressions()) } else { function.expressions() };
         let types = arguments.iter().map(|argument| argument.data_type(input)).collect::<datafusion::error::Result<Vec<_>>>()?;
         let plain = function.order_bys().is_empty();
         let native = if plain { native_column(call, &types, situation)? } else { None };
@@ -74,7 +78,7 @@ impl Call {
     }
 }
 
-/// Arguments that vary: a constant that isn't NULL (the 1 of `count(*)`) tells a count nothing.
+/// Arguments of a count that vary: a constant that isn't NULL (the 1 of `count(*)`) tells it nothing.
 fn value_arguments(arguments: &[Arc<dyn PhysicalExpr>]) -> Vec<Arc<dyn PhysicalExpr>> {
     let constant = |argument: &Arc<dyn PhysicalExpr>| {
         argument.downcast_ref::<Literal>().is_some_and(|literal| !literal.value().is_null())
@@ -91,6 +95,12 @@ fn native_column(call: &AggregateCall, types: &[DataType], situation: Situation)
     let name = function.fun().name();
     if name == "count" {
         return Ok(Some(((Box::new(CountColumn::default()), true), !types.is_empty())));
+    }
+    if situation.append_only
+        && !function.is_distinct()
+        && let Some(moments) = MomentColumn::for_function(name, types, &result)
+    {
+        return Ok(Some(((Box::new(moments), true), true)));
     }
     let [argument] = types else { return Ok(None) };
     Ok(match name {
@@ -125,16 +135,25 @@ fn mean_column(call: &AggregateCall, argument: &DataType) -> Result<Option<Box<d
     if count.data_type() != &DataType::UInt64 {
         return Ok(None);
     }
-    let sum = sum.data_type().clone();
-    Ok(match (argument, &sum) {
-        (DataType::Decimal128(..), DataType::Decimal128(..)) => {
-            Some(Box::new(SumColumn::<Decimal128Type>::mean(sum, call.function.clone())))
-        }
-        (DataType::Decimal256(..), DataType::Decimal256(..)) => {
-            Some(Box::new(SumColumn::<Decimal256Type>::mean(sum, call.function.clone())))
-        }
+    Ok(match (argument, sum.data_type()) {
+        (DataType::Decimal32(..), DataType::Decimal64(..)) => Some(mean::<Decimal32Type, Decimal64Type>(call, sum)),
+        (DataType::Decimal32(..), DataType::Decimal128(..)) => Some(mean::<Decimal32Type, Decimal128Type>(call, sum)),
+        (DataType::Decimal64(..), DataType::Decimal64(..)) => Some(mean::<Decimal64Type, Decimal64Type>(call, sum)),
+        (DataType::Decimal64(..), DataType::Decimal128(..)) => Some(mean::<Decimal64Type, Decimal128Type>(call, sum)),
+        (DataType::Decimal128(..), DataType::Decimal128(..)) => Some(mean::<Decimal128Type, Decimal128Type>(call, sum)),
+        (DataType::Decimal128(..), DataType::Decimal256(..)) => Some(mean::<Decimal128Type, Decimal256Type>(call, sum)),
+        (DataType::Decimal256(..), DataType::Decimal256(..)) => Some(mean::<Decimal256Type, Decimal256Type>(call, sum)),
         _ => None,
     })
+}
+
+/// Means of `V`, summed as `S`.
+fn mean<V: ArrowPrimitiveType, S: ArrowPrimitiveType>(call: &AggregateCall, sum: &Field) -> Box<dyn AggregateColumn>
+where
+    V::Native: Into<S::Native>,
+    S::Native: ArrowNativeTypeOp,
+{
+    Box::new(SumColumn::<V, S>::mean(sum.data_type().clone(), Arc::clone(&call.function)))
 }
 
 fn extreme_column(extreme: Extreme, argument: &DataType, situation: Situation) -> Result<Option<Column>> {

@@ -1,6 +1,7 @@
 //! `AggregateColumn`: the state of one aggregate for every group, in vectors indexed by group id.
 
-use arrow::array::ArrayRef;
+use arrow::array::{Array, ArrayRef};
+use arrow::buffer::NullBuffer;
 use arrow::datatypes::DataType;
 
 use super::grouped_set::GroupedSet;
@@ -21,6 +22,12 @@ impl ColumnInput<'_> {
     pub fn weight(&self, row: usize) -> i64 {
         self.weights.map_or(1, |weights| weights[row])
     }
+}
+
+/// Rows on which none of these columns is NULL; `None` when that is all of them.
+pub(crate) fn rows_without_null(columns: &[ArrayRef]) -> Option<NullBuffer> {
+    let valid = columns.iter().fold(None, |valid, column| NullBuffer::union(valid.as_ref(), column.logical_nulls().as_ref()));
+    valid.filter(|valid| valid.null_count() > 0)
 }
 
 /// The state of one aggregate for every group.

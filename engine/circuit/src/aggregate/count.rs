@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
+use arrow::array::{ArrayRef, AsArray, Int64Array};
 use arrow::datatypes::{DataType, Int64Type};
 
-use super::column::{AggregateColumn, ColumnInput};
+use super::column::{AggregateColumn, ColumnInput, rows_without_null};
 use crate::Result;
 
 /// Counts per group.
@@ -20,12 +20,9 @@ impl AggregateColumn for CountColumn {
     }
 
     fn update(&mut self, input: &ColumnInput<'_>) -> Result<()> {
-        let nullable = input.arguments.iter().any(|argument| argument.null_count() > 0);
-        if nullable {
-            for (row, &group) in input.groups.iter().enumerate() {
-                if input.arguments.iter().all(|argument| argument.is_valid(row)) {
-                    self.counts[group as usize] += input.weight(row);
-                }
+        if let Some(valid) = rows_without_null(input.arguments) {
+            for row in valid.valid_indices() {
+                self.counts[input.groups[row] as usize] += input.weight(row);
             }
             return Ok(());
         }

@@ -3,11 +3,12 @@
 //! Aggregates over the same arguments share one set with one count per FILTER, so that q15's eight distinct counts hash
 //! each row twice, not eight times.
 
-use arrow::array::{Array, ArrayRef, UInt32Array};
+use arrow::array::{ArrayRef, UInt32Array};
 use arrow::compute::take;
 use arrow::datatypes::DataType;
 
-use super::grouped_set::{GroupedSet, Listing, any_null};
+use super::column::rows_without_null;
+use super::grouped_set::{GroupedSet, Listing};
 use crate::Result;
 
 /// The distinct argument values of each group, counted once per FILTER.
@@ -45,13 +46,13 @@ impl DistinctSet {
         weights: &[Option<Vec<i64>>],
     ) -> Result<Vec<Transitions>> {
         let entries = self.set.entries(groups, arguments)?;
-        let nullable = arguments.iter().any(|column| column.null_count() > 0);
+        let valid = rows_without_null(arguments);
         let mut all = Vec::with_capacity(weights.len());
         for (filter, weights) in weights.iter().enumerate() {
             let mut transitions = Transitions { groups: Vec::new(), weights: Vec::new(), rows: Vec::new() };
             for (row, &entry) in entries.iter().enumerate() {
                 let mut weight = weights.as_ref().map_or(1, |weights| weights[row]);
-                if nullable && any_null(arguments, row) {
+                if valid.as_ref().is_some_and(|valid| valid.is_null(row)) {
                     weight = 0;
                 }
                 if self.append_only {

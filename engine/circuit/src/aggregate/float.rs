@@ -1,8 +1,9 @@
 //! `sum` and `avg` over doubles, exact enough to be taken back.
 //!
 //! A plain running sum can't subtract what it has rounded away. The sum is kept as an unevaluated pair of doubles (Knuth's
-//! TwoSum; Dekker, "A floating-point technique for extending the available precision", 1971), about 106 bits, and NaN and
-//! infinities are counted beside it, since they can't be subtracted at all.
+//! TwoSum; Dekker, "A floating-point technique for extending the available precision", 1971), about 106 bits. What a pair
+//! can't take is kept beside it, for the few groups that have any: values so large that a sum of them may leave the range of
+//! doubles, in a second pair that is scaled down; and counts of NaN and infinities, which can't be subtracted at all.
 
 use std::sync::Arc;
 
@@ -12,6 +13,11 @@ use arrow::datatypes::{DataType, Float64Type, Int64Type};
 
 use super::column::{AggregateColumn, ColumnInput};
 use crate::Result;
+
+/// 2^960: 2^63 rows of no more than this add up to a double.
+const LARGE: f64 = f64::from_bits((1023 + 960) << 52);
+/// 2^-64: 2^63 rows of any size, scaled by this, add up to a double. Scaling a large value loses nothing.
+const SCALE: f64 = f64::from_bits((1023 - 64) << 52);
 
 /// Whether the value is the sum or the mean.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -23,72 +29,109 @@ pub(crate) enum FloatValue {
 /// Sums of doubles per group.
 pub(crate) struct FloatColumn {
     value: FloatValue,
-    high: Vec<f64>,
-    low: Vec<f64>,
+    sums: Vec<Pair>,
     counts: Vec<i64>,
-    /// Groups that hold special values: how many NaN, +infinity, -infinity.
-    special: HashMap<u32, [i64; 3]>,
+    /// Of groups that have any.
+    special: HashMap<u32, Special>,
+}
+
+/// The sum of two doubles, the second at most half a unit in the last place of the first.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Pair {
+    high: f64,
+    low: f64,
+}
+
+/// What an ordinary pair can't take.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Special {
+    /// How many NaN, +infinity, -infinity.
+    counts: [i64; 3],
+    /// The sum of values beyond [`LARGE`], times [`SCALE`].
+    large: Pair,
+}
+
+impl Pair {
+    fn add(&mut self, value: f64) {
+        let sum = self.high + value;
+        let shadow = sum - self.high;
+        let error = (self.high - (sum - shadow)) + (value - shadow);
+        let low = self.low + error;
+        self.high = sum + low;
+        self.low = low - (self.high - sum);
+    }
+
+    /// Adds `weight` times a value.
+    fn add_times(&mut self, value: f64, weight: i64) {
+        let weight = weight as f64;
+        let product = value * weight;
+        self.add(product);
+        // What rounding took from the product.
+        self.add(value.mul_add(weight, -product));
+    }
+}
+
+impl Special {
+    /// The sum of everything, `ordinary` being the rest of the group.
+    fn sum(&self, ordinary: Pair) -> f64 {
+        match self.counts {
+            [nan, up, down] if nan != 0 || (up != 0 && down != 0) => f64::NAN,
+            [_, up, _] if up != 0 => f64::INFINITY,
+            [_, _, down] if down != 0 => f64::NEG_INFINITY,
+            _ if self.large == Pair::default() => ordinary.high,
+            _ => {
+                let mut all = self.large;
+                all.add(ordinary.high * SCALE);
+                all.add(ordinary.low * SCALE);
+                all.high / SCALE
+            }
+        }
+    }
 }
 
 impl FloatColumn {
     pub fn new(value: FloatValue) -> FloatColumn {
-        FloatColumn { value, high: Vec::new(), low: Vec::new(), counts: Vec::new(), special: HashMap::default() }
+        FloatColumn { value, sums: Vec::new(), counts: Vec::new(), special: HashMap::default() }
     }
 
     fn add(&mut self, group: u32, value: f64, weight: i64) {
-        let place = group as usize;
-        self.counts[place] += weight;
-        if value.is_finite() {
-            self.add_finite(place, value * weight as f64);
-            return;
+        self.counts[group as usize] += weight;
+        if value.abs() <= LARGE {
+            self.sums[group as usize].add_times(value, weight);
+        } else if value.is_finite() {
+            self.change_special(group, |special| special.large.add_times(value * SCALE, weight));
+        } else {
+            let kind = if value.is_nan() { 0 } else if value > 0.0 { 1 } else { 2 };
+            self.change_special(group, |special| special.counts[kind] += weight);
         }
-        let kind = if value.is_nan() { 0 } else if value > 0.0 { 1 } else { 2 };
-        self.add_special(group, kind, weight);
     }
 
-    fn add_special(&mut self, group: u32, kind: usize, weight: i64) {
-        let counts = self.special.entry(group).or_default();
-        counts[kind] += weight;
-        if *counts == [0; 3] {
+    fn change_special(&mut self, group: u32, change: impl FnOnce(&mut Special)) {
+        let special = self.special.entry(group).or_default();
+        change(special);
+        if *special == Special::default() {
             self.special.remove(&group);
         }
     }
 
-    fn add_finite(&mut self, place: usize, value: f64) {
-        let high = self.high[place];
-        let sum = high + value;
-        let shadow = sum - high;
-        let error = (high - (sum - shadow)) + (value - shadow);
-        let low = self.low[place] + error;
-        let normal = sum + low;
-        self.low[place] = if normal.is_finite() { low - (normal - sum) } else { 0.0 };
-        self.high[place] = normal;
-    }
-
     fn sum(&self, group: u32) -> f64 {
-        match self.special.get(&group) {
-            None => self.high[group as usize],
-            Some([nan, up, down]) if *nan != 0 || (*up != 0 && *down != 0) => f64::NAN,
-            Some([_, up, _]) if *up != 0 => f64::INFINITY,
-            Some(_) => f64::NEG_INFINITY,
-        }
+        let ordinary = self.sums[group as usize];
+        self.special.get(&group).map_or(ordinary.high, |special| special.sum(ordinary))
     }
 
-    fn column(&self, groups: &[u32], value: impl Fn(usize) -> f64) -> ArrayRef {
-        Arc::new(Float64Array::from_iter_values(groups.iter().map(|&group| value(group as usize))))
+    fn column(&self, groups: &[u32], part: impl Fn(Pair) -> f64) -> ArrayRef {
+        Arc::new(Float64Array::from_iter_values(groups.iter().map(|&group| part(self.sums[group as usize]))))
     }
 
-    fn special_column(&self, groups: &[u32], kind: usize) -> ArrayRef {
-        let counts = groups.iter().map(|group| self.special.get(group).map_or(0, |counts| counts[kind]));
-        Arc::new(Int64Array::from_iter_values(counts))
+    fn specials(&self, groups: &[u32]) -> Vec<Special> {
+        groups.iter().map(|group| self.special.get(group).copied().unwrap_or_default()).collect()
     }
 }
 
 impl AggregateColumn for FloatColumn {
     fn resize(&mut self, groups: usize) {
-        if groups > self.high.len() {
-            self.high.resize(groups, 0.0);
-            self.low.resize(groups, 0.0);
+        if groups > self.sums.len() {
+            self.sums.resize(groups, Pair::default());
             self.counts.resize(groups, 0);
         }
     }
@@ -116,48 +159,60 @@ impl AggregateColumn for FloatColumn {
     }
 
     fn clear(&mut self, group: u32) {
-        self.high[group as usize] = 0.0;
-        self.low[group as usize] = 0.0;
+        self.sums[group as usize] = Pair::default();
         self.counts[group as usize] = 0;
         self.special.remove(&group);
     }
 
+    /// The sum's pair; how many rows, NaN, +infinity, -infinity; the pair of large values.
     fn state_types(&self) -> Vec<DataType> {
-        let double = DataType::Float64;
-        let count = DataType::Int64;
-        vec![double.clone(), double, count.clone(), count.clone(), count.clone(), count]
+        let (pair, counts) = (vec![DataType::Float64; 2], vec![DataType::Int64; 4]);
+        [pair.clone(), counts, pair].concat()
     }
 
     fn state(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
         let counts = Int64Array::from_iter_values(groups.iter().map(|&group| self.counts[group as usize]));
+        let specials = self.specials(groups);
+        let special_counts = |kind: usize| -> ArrayRef {
+            Arc::new(Int64Array::from_iter_values(specials.iter().map(|special| special.counts[kind])))
+        };
+        let large = |part: fn(Pair) -> f64| -> ArrayRef {
+            Arc::new(Float64Array::from_iter_values(specials.iter().map(|special| part(special.large))))
+        };
         Ok(vec![
-            self.column(groups, |place| self.high[place]),
-            self.column(groups, |place| self.low[place]),
+            self.column(groups, |pair| pair.high),
+            self.column(groups, |pair| pair.low),
             Arc::new(counts),
-            self.special_column(groups, 0),
-            self.special_column(groups, 1),
-            self.special_column(groups, 2),
+            special_counts(0),
+            special_counts(1),
+            special_counts(2),
+            large(|pair| pair.high),
+            large(|pair| pair.low),
         ])
     }
 
     fn merge(&mut self, groups: &[u32], state: &[ArrayRef]) -> Result<()> {
-        let (high, low) = (state[0].as_primitive::<Float64Type>(), state[1].as_primitive::<Float64Type>());
-        let counts = state[2].as_primitive::<Int64Type>();
+        let double = |part: usize, row: usize| state[part].as_primitive::<Float64Type>().value(row);
+        let count = |part: usize, row: usize| state[part].as_primitive::<Int64Type>().value(row);
         for (row, &group) in groups.iter().enumerate() {
-            self.counts[group as usize] += counts.value(row);
-            self.add_finite(group as usize, high.value(row));
-            self.add_finite(group as usize, low.value(row));
-            for kind in 0..3 {
-                let weight = state[3 + kind].as_primitive::<Int64Type>().value(row);
-                if weight != 0 {
-                    self.add_special(group, kind, weight);
-                }
+            self.counts[group as usize] += count(2, row);
+            let sum = &mut self.sums[group as usize];
+            sum.add(double(0, row));
+            sum.add(double(1, row));
+            let counts = [count(3, row), count(4, row), count(5, row)];
+            let large = Pair { high: double(6, row), low: double(7, row) };
+            if (Special { counts, large }) != Special::default() {
+                self.change_special(group, |special| {
+                    (0..3).for_each(|kind| special.counts[kind] += counts[kind]);
+                    special.large.add(large.high);
+                    special.large.add(large.low);
+                });
             }
         }
         Ok(())
     }
 
     fn memory(&self) -> usize {
-        self.high.capacity() * 24 + self.special.capacity() * 32
+        self.sums.capacity() * 24 + self.special.capacity() * (8 + size_of::<Special>())
     }
 }

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, UInt32Array};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, UInt32Array};
 use arrow::datatypes::{DataType, SchemaRef};
 
 use crate::key_index::{KeyIndex, NO_ID};
@@ -199,9 +199,4 @@ impl GroupedSet {
         let listed = self.members.as_ref().map_or(0, |members| members.capacity() * 24 + self.owner.len() * 4);
         self.index.memory() + self.counts.capacity() * 8 + self.owner.capacity() * 5 + listed
     }
-}
-
-/// Whether any of these columns is NULL on a row.
-pub(crate) fn any_null(columns: &[ArrayRef], row: usize) -> bool {
-    columns.iter().any(|column| column.is_null(row))
 }

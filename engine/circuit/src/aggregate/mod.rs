@@ -15,11 +15,14 @@ mod float;
 mod grouped_set;
 mod group_table;
 mod merged;
+mod moment;
 mod multiset;
 mod operator;
 mod ordered;
 mod partial;
 mod sum;
+#[cfg(test)]
+mod tests;
 mod window;
 
 pub(crate) use operator::{AggregateOperator, InputForm};

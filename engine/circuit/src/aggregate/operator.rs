@@ -15,7 +15,8 @@ use super::distinct::DistinctSet;
 use super::group_table;
 use super::grouped_set::{GroupedSet, Listing};
 use super::window::OpenWindows;
-use crate::expression::{evaluate_all, evaluate_predicate};
+use crate::exchange::with_one_zero;
+use crate::expression::{evaluate_all, evaluate_keys, evaluate_predicate};
 use crate::key_index::KeyIndex;
 use crate::last_rows;
 use crate::operator::{ChunkKind, Operate, StateChange, StateTable, Step};
@@ -153,7 +154,7 @@ impl AggregateOperator {
     fn absorb(&mut self, batch: &WeightedBatch, step: &mut Step<'_>) -> Result<Delta> {
         let rows = batch.len();
         let key = match self.form {
-            InputForm::Rows => evaluate_all(&self.group, &batch.rows, &mut step.errors)?,
+            InputForm::Rows => evaluate_keys(&self.group, &batch.rows, &mut step.errors)?,
             InputForm::Partial => batch.rows.columns()[..self.key_types.len()].to_vec(),
         };
         let groups = self.intern(&key, rows)?;
@@ -163,7 +164,7 @@ impl AggregateOperator {
         let touched_key = key.iter().map(|column| take(column, &first_rows, None)).collect::<arrow::error::Result<Vec<_>>>()?;
         let emits = self.windows.as_ref().is_none_or(|windows| windows.on_close() == OnClose::DropState);
 
-        let before = if emits { self.show(&touched.groups)? } else { Vec::new() };
+        let before = if emits { self.show_again(&touched.groups, step)? } else { Vec::new() };
         let was_shown: Vec<bool> = touched.groups.iter().map(|&group| self.shown[group as usize]).collect();
         self.open_windows(&touched, &touched_key)?;
         match self.form {
@@ -199,7 +200,7 @@ impl AggregateOperator {
             call.column.update(&ColumnInput { groups, arguments: &arguments, weights: weights.as_deref() })?;
         }
         for shared in &mut self.shared {
-            let arguments = evaluate_all(&shared.arguments, &batch.rows, &mut step.errors)?;
+            let arguments = evaluate_keys(&shared.arguments, &batch.rows, &mut step.errors)?;
             let mut weights = Vec::with_capacity(shared.filters.len());
             for filter in &shared.filters {
                 weights.push(filters.weights(filter.as_ref(), batch, step)?.map(|weights| weights.to_vec()));
@@ -224,6 +225,14 @@ impl AggregateOperator {
     /// The aggregates' values of these groups.
     fn show(&mut self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
         self.calls.iter_mut().map(|call| call.column.evaluate(groups)).collect()
+    }
+
+    /// The values these groups were shown with: what can't be computed has been noted then.
+    fn show_again(&mut self, groups: &[u32], step: &mut Step<'_>) -> Result<Vec<ArrayRef>> {
+        self.note_failures(step);
+        let values = self.show(groups)?;
+        self.calls.iter_mut().for_each(|call| drop(call.column.take_failures()));
+        Ok(values)
     }
 
     fn is_present(&self, group: u32) -> bool {
@@ -374,7 +383,8 @@ impl Operate for AggregateOperator {
 
     fn load(&mut self, table: usize, rows: RecordBatch) -> Result<()> {
         let keys = self.key_types.len();
-        let groups = self.intern(&rows.columns()[..keys], rows.num_rows())?;
+        let key: Vec<ArrayRef> = rows.columns()[..keys].iter().cloned().map(with_one_zero).collect();
+        let groups = self.intern(&key, rows.num_rows())?;
         if table == 0 {
             return self.load_groups(&rows, groups);
         }

@@ -12,7 +12,7 @@ use super::column::ColumnInput;
 use super::group_table;
 use super::grouped_set::Listing;
 use super::operator::FilterCache;
-use crate::expression::evaluate_all;
+use crate::expression::{evaluate_all, evaluate_keys};
 use crate::key_index::KeyIndex;
 use crate::operator::{Operate, Step};
 use crate::plan::{AggregateCall, AggregatePlan};
@@ -56,7 +56,7 @@ impl PartialAggregate {
     }
 
     fn combine(&self, batch: &WeightedBatch, step: &mut Step<'_>) -> Result<WeightedBatch> {
-        let key = evaluate_all(&self.group, &batch.rows, &mut step.errors)?;
+        let key = evaluate_keys(&self.group, &batch.rows, &mut step.errors)?;
         let mut index = KeyIndex::new(&self.key_types)?;
         let mut groups = Vec::new();
         index.intern(&key, batch.len(), &mut groups)?;

@@ -9,8 +9,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion::physical_expr::PhysicalExpr;
 
 use super::match_count::MatchCounts;
-use crate::exchange::with_one_zero;
-use crate::expression::evaluate_all;
+use crate::expression::evaluate_keys;
 use crate::row_store::{some_if_not_ones, weighted_schema};
 use crate::{Result, RowError, RowStore, WeightedBatch};
 
@@ -35,7 +34,7 @@ impl Side {
 
     /// The key columns of a batch.
     pub(super) fn key_columns(&self, batch: &WeightedBatch, errors: &mut Vec<RowError>) -> Result<Vec<ArrayRef>> {
-        Ok(evaluate_all(&self.keys, &batch.rows, errors)?.into_iter().map(with_one_zero).collect())
+        evaluate_keys(&self.keys, &batch.rows, errors)
     }
 
     /// Whether nothing is known of a key any more.

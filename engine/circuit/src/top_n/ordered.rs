@@ -177,7 +177,8 @@ impl OrderedRows {
     fn cut(&mut self, partition: u32) {
         let ordered = &mut self.partitions[partition as usize];
         let mut total: i64 = ordered.values().map(|slot| slot.weight).sum();
-        let end = self.window.end as i64;
+        // Without a limit the window ends at usize::MAX.
+        let end = i64::try_from(self.window.end).unwrap_or(i64::MAX);
         while total > end
             && let Some(mut last) = ordered.last_entry()
         {

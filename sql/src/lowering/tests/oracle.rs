@@ -22,7 +22,7 @@ use crate::window_function::rewrite_query;
 const SEEDS: [u64; 3] = [1, 77, 20_260];
 const BATCHES: usize = 6;
 /// Which rows these pick depends on more than the query says.
-const UNDETERMINED: [&str; 2] = ["limit without order", "limit above a sorted subquery"];
+const UNDETERMINED: [&str; 2] = ["limit without order", "aggregates that see the order of rows"];
 
 type Row = Vec<ScalarValue>;
 
