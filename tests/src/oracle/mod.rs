@@ -21,4 +21,5 @@ mod server;
 mod view;
 mod world;
 
+pub use query::form_names;
 pub use scenario::{Outcome, Report, run_seed};

@@ -56,6 +56,11 @@ impl Relations {
         self.0.insert(view.definition.name.clone(), info);
     }
 
+    /// Removes a view.
+    pub fn remove_view(&mut self, view: &View) {
+        self.0.remove(&view.definition.name);
+    }
+
     /// Plans a view over them.
     pub async fn plan(&self, definition: &Definition) -> Result<View, SqlError> {
         let internal = |error: datafusion::error::DataFusionError| SqlError::internal(error.to_string());

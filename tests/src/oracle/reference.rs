@@ -18,16 +18,20 @@ use super::world::{Form, World};
 
 /// What a relation should hold.
 pub struct Answer {
-    /// Its columns.
-    pub schema: SchemaRef,
+    /// Its columns, as they were planned and as they came: DataFusion itself doesn't always keep to its plan.
+    pub schemas: [SchemaRef; 2],
     /// Its rows.
     pub rows: Multiset,
+    /// Rows on which one of its expressions fails.
+    pub failures: usize,
 }
 
 /// What every view should hold, by name; each is asked over the answers to those before it.
 pub async fn answers(world: &World, views: &[&Definition]) -> Result<HashMap<String, Answer>> {
     let mut config = SessionConfig::new().with_target_partitions(1);
     config.options_mut().sql_parser.map_string_types_to_utf8view = false;
+    // Monsoon's sessions have it too.
+    config.options_mut().execution.time_zone = Some("UTC".to_owned());
     let context = SessionContext::new_with_config(config);
     for base in &world.bases {
         register(&context, &base.name, base.schema.clone(), vec![base.batch()?])?;
@@ -35,13 +39,17 @@ pub async fn answers(world: &World, views: &[&Definition]) -> Result<HashMap<Str
     let mut answers = HashMap::new();
     for view in views {
         let sql = view.reference.replace("@WATERMARK", &watermark(world));
-        let (schema, batches) = ask(&context, &sql).await?;
-        // The answer's own types, which the plan's may differ from.
-        let schema = batches.first().map_or(schema, RecordBatch::schema);
+        let (planned, batches) = ask(&context, &sql).await?;
+        let schema = batches.first().map_or(Arc::clone(&planned), RecordBatch::schema);
         let mut rows = Multiset::default();
         rows.add_all(&batches)?;
         register(&context, &view.name, schema.clone(), batches)?;
-        answers.insert(view.name.clone(), Answer { schema, rows });
+        let mut failures = 0;
+        if let Some(sql) = &view.failing {
+            let (_, failed) = ask(&context, sql).await?;
+            failures = failed.iter().map(RecordBatch::num_rows).sum();
+        }
+        answers.insert(view.name.clone(), Answer { schemas: [planned, schema], rows, failures });
     }
     Ok(answers)
 }

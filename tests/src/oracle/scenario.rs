@@ -1,16 +1,18 @@
 //! One seed from beginning to end.
 
+use std::collections::{BTreeMap, HashMap, HashSet};
+
 use anyhow::{Context, Result, anyhow, bail};
 use monsoon_circuit::RelationId;
 
 use super::compare::{Multiset, check_types};
 use super::plan::Relations;
-use super::query::define_views;
+use super::query::{FIRST_VIEW, define_views};
 use super::random::Random;
-use super::reference::{Unanswered, answers};
+use super::reference::{Answer, Unanswered, answers};
 use super::server::Server;
 use super::view::{Definition, View};
-use super::world::{Base, Batch, World};
+use super::world::{Base, Batch, Scale, World};
 
 /// How a seed went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +36,8 @@ pub struct Report {
     pub refused: Vec<String>,
     /// Views that were kept.
     pub views: usize,
+    /// How many of them have which form of query in them.
+    pub forms: BTreeMap<&'static str, usize>,
     /// Rows of views that were compared.
     pub rows: usize,
     /// Crashes.
@@ -47,18 +51,20 @@ pub struct Report {
 /// Plays a seed.
 pub async fn run_seed(seed: u64) -> Report {
     let mut random = Random::new(seed);
-    let world = World::new(&mut random);
+    let scale = if random.one_in(50) { Scale::Large } else { Scale::Small };
+    let world = World::new(scale, &mut random);
     let report = Report {
         seed,
         outcome: Outcome::Same,
         refused: Vec::new(),
         views: 0,
+        forms: BTreeMap::new(),
         rows: 0,
         crashes: 0,
         folded: 0,
         log: String::new(),
     };
-    let mut scenario = Scenario { random, world, known: Relations::default(), views: Vec::new(), report };
+    let mut scenario = Scenario { random, world, known: Relations::default(), views: Vec::new(), may_fail: HashSet::new(), next_view: FIRST_VIEW, report };
     if let Err(error) = scenario.play().await {
         let unanswered = error.downcast_ref::<Unanswered>().is_some();
         let told = format!("{error:#}");
@@ -73,6 +79,10 @@ struct Scenario {
     known: Relations,
     /// Those that exist, in the order of their creation.
     views: Vec<View>,
+    /// Views that have or had an expression that may fail on a row.
+    may_fail: HashSet<RelationId>,
+    /// The number of the next view: what a relation reads has a smaller one.
+    next_view: RelationId,
     report: Report,
 }
 
@@ -91,8 +101,13 @@ enum Fate {
 
 impl Scenario {
     async fn play(&mut self) -> Result<()> {
-        let long = self.random.one_in(6);
-        let (batches, rows_max) = if long { (36, 4) } else { (4 + self.random.below(7), *self.random.pick(&[3, 8, 20])) };
+        let large = self.world.scale == Scale::Large;
+        let long = !large && self.random.one_in(6);
+        let (batches, rows_max) = match (large, long) {
+            (true, _) => (3, 6_000),
+            (_, true) => (36, 4),
+            _ => (4 + self.random.below(7), *self.random.pick(&[3, 8, 20])),
+        };
         let definitions = define_views(&self.world, &mut self.random);
         self.describe(&definitions);
         let mut due: Vec<(usize, Definition)> = Vec::new();
@@ -109,6 +124,11 @@ impl Scenario {
             server.create_base(base).await?;
         }
         for number in 0..batches {
+            if self.random.one_in(12)
+                && let Some(definition) = self.drop_last(&mut server).await?
+            {
+                self.create(&mut server, definition).await?;
+            }
             while due.first().is_some_and(|(batch, _)| *batch <= number) {
                 let (_, definition) = due.remove(0);
                 self.create(&mut server, definition).await?;
@@ -142,6 +162,8 @@ impl Scenario {
     }
 
     async fn create(&mut self, server: &mut Server, definition: Definition) -> Result<()> {
+        let definition = Definition { id: self.next_view, ..definition };
+        self.next_view = RelationId(self.next_view.0 + 1);
         let name = definition.name.clone();
         // What DataFusion can't plan is the generator's fault, not Monsoon's.
         answers(&self.world, &self.definitions_with(&definition)).await?;
@@ -151,6 +173,9 @@ impl Scenario {
             Err(error) if error.sqlstate == "42P01" && !self.report.refused.is_empty() => return Ok(()),
             Err(error) => bail!("planning {name}: {} {}", error.sqlstate, error.message),
         };
+        if definition.failing.is_some() {
+            self.may_fail.insert(definition.id);
+        }
         match server.create_view(&view).await {
             Ok(()) => {}
             Err(monsoon_batch::Error::Unsupported(reason)) => return self.refuse(name, reason),
@@ -160,7 +185,19 @@ impl Scenario {
         self.known.add_view(&view);
         self.views.push(view);
         self.report.views += 1;
+        for form in &self.views[self.views.len() - 1].definition.forms {
+            *self.report.forms.entry(form).or_default() += 1;
+        }
         self.compare(server).await.with_context(|| format!("after creating {name}"))
+    }
+
+    /// Drops the last view; answers what to create it from once more, as another relation of the same name.
+    async fn drop_last(&mut self, server: &mut Server) -> Result<Option<Definition>> {
+        let Some(view) = self.views.pop() else { return Ok(None) };
+        self.log(format_args!("drop {}", view.definition.name));
+        server.drop_view(&view).await?;
+        self.known.remove_view(&view);
+        Ok(Some(view.definition))
     }
 
     fn refuse(&mut self, name: String, reason: String) -> Result<()> {
@@ -224,24 +261,38 @@ impl Scenario {
         for view in &self.views {
             let name = &view.definition.name;
             let answer = answers.get(name).ok_or_else(|| anyhow!("no answer"))?;
-            check_types(&view.schema, &answer.schema).with_context(|| name.clone())?;
+            check_types(&view.schema, &answer.schemas).with_context(|| name.clone())?;
             let mut kept = Multiset::default();
             kept.add_all(content(view.definition.id))?;
-            if let Some(difference) = kept.difference(&answer.rows, &view.schema) {
+            if let Some(difference) = kept.difference(&answer.rows, &view.rounded()) {
                 bail!("{name} differs\n{difference}");
             }
             self.report.rows += kept.len();
             match server.heard(view.definition.id)? {
                 None => server.listen(view, &kept).await.with_context(|| name.clone())?,
                 Some(heard) => {
-                    if let Some(difference) = heard.difference(&kept, &view.schema) {
+                    if let Some(difference) = heard.difference(&kept, &[]) {
                         bail!("what SUBSCRIBE told of {name} adds up to something else\n{difference}");
                     }
                 }
             }
         }
-        if let Some(error) = server.engine.recent_errors().first() {
+        self.check_errors(server, &answers)
+    }
+
+    /// Expressions fail where they should, and that is told.
+    fn check_errors(&self, server: &Server, answers: &HashMap<String, Answer>) -> Result<()> {
+        let errors = server.engine.recent_errors();
+        if let Some(error) = errors.iter().find(|error| !self.may_fail.contains(&error.relation)) {
             bail!("an expression failed on a row: {error:?}");
+        }
+        // Errors are told by the process in which they happened.
+        let first_process = self.report.crashes == 0;
+        for view in self.views.iter().map(|view| &view.definition) {
+            let failures = answers.get(&view.name).map_or(0, |answer| answer.failures);
+            if first_process && failures > 0 && errors.iter().all(|error| error.relation != view.id) {
+                bail!("an expression of {} failed on {failures} rows, and no error tells of it", view.name);
+            }
         }
         Ok(())
     }
@@ -251,7 +302,7 @@ fn compare_base(base: &Base, content: &[arrow::array::RecordBatch]) -> Result<()
     let (mut kept, mut expected) = (Multiset::default(), Multiset::default());
     kept.add_all(content)?;
     expected.add_all(&[base.batch()?])?;
-    match kept.difference(&expected, &base.schema) {
+    match kept.difference(&expected, &[]) {
         None => Ok(()),
         Some(difference) => bail!("{} holds something else than was written\n{difference}", base.name),
     }

@@ -1,14 +1,16 @@
 //! `View`: a query to be kept, with what must come of it.
 
-use arrow::datatypes::SchemaRef;
+use std::collections::BTreeSet;
+
+use arrow::datatypes::{DataType, FieldRef, SchemaRef};
 use monsoon_circuit::{CircuitPlan, RelationId};
 
-use super::column::Column;
+use super::column::{Column, Kind};
 
 /// The text of a view, before it is planned.
 #[derive(Debug, Clone)]
 pub struct Definition {
-    /// Its number.
+    /// Its number; given when it is created.
     pub id: RelationId,
     /// Its name.
     pub name: String,
@@ -20,6 +22,10 @@ pub struct Definition {
     pub reference: String,
     /// Its columns.
     pub columns: Vec<Column>,
+    /// Names of the forms of queries in it.
+    pub forms: BTreeSet<&'static str>,
+    /// A query for the rows on which one of its expressions fails, if one may.
+    pub failing: Option<String>,
 }
 
 /// A view that Monsoon keeps.
@@ -33,4 +39,16 @@ pub struct View {
     pub schema: SchemaRef,
     /// Whether rows are only ever inserted.
     pub append_only: bool,
+}
+
+impl View {
+    /// The places of columns of doubles whose last digits depend on how they were computed.
+    pub fn rounded(&self) -> Vec<usize> {
+        let places = self.definition.columns.iter().zip(self.schema.fields()).enumerate();
+        let rounded = |(place, (column, field)): (usize, (&Column, &FieldRef))| {
+            let is_float = matches!(field.data_type(), DataType::Float32 | DataType::Float64);
+            (is_float && column.kind == Kind::Opaque).then_some(place)
+        };
+        places.filter_map(rounded).collect()
+    }
 }

@@ -18,6 +18,9 @@ use super::random::Random;
 /// How far the watermark of a timed stream stays behind its newest row.
 pub const WATERMARK_DELAY_US: i64 = 5_000_000;
 
+/// More rows than this are only counted in what is told of a batch.
+const ROWS_TOLD_MAX: usize = 1_000;
+
 /// A row.
 pub type Row = Vec<ScalarValue>;
 
@@ -51,8 +54,19 @@ pub struct Base {
     pub rows: Vec<Row>,
     /// For a timed stream: the watermark of what is committed, in microseconds.
     pub watermark_us: Option<i64>,
+    /// The largest number in a key, or in a BIGINT.
+    numbers_max: i64,
     /// Where the moments of new rows are, in microseconds.
     clock_us: i64,
+}
+
+/// How many rows a world is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scale {
+    /// A few, of which many are equal.
+    Small,
+    /// Thousands per write: more than one of DataFusion's batches holds.
+    Large,
 }
 
 /// All relations.
@@ -60,6 +74,8 @@ pub struct Base {
 pub struct World {
     /// In the order of their numbers.
     pub bases: Vec<Base>,
+    /// What it is made for.
+    pub scale: Scale,
 }
 
 /// What is written in one batch.
@@ -75,7 +91,7 @@ pub struct Batch {
 
 impl World {
     /// Two to four relations, one of them a timed stream.
-    pub fn new(random: &mut Random) -> World {
+    pub fn new(scale: Scale, random: &mut Random) -> World {
         let mut forms = vec![Form::Timed(0), Form::Keyed(vec![0])];
         for _ in 0..random.below(3) {
             forms.push(match random.below(4) {
@@ -84,8 +100,8 @@ impl World {
                 _ => Form::Bag,
             });
         }
-        let base = |(place, form)| Base::new(place as u32 + 1, form, random);
-        World { bases: forms.into_iter().enumerate().map(base).collect() }
+        let base = |(place, form)| Base::new(place as u32 + 1, form, scale, random);
+        World { bases: forms.into_iter().enumerate().map(base).collect(), scale }
     }
 
     /// The next batch, already applied.
@@ -94,7 +110,10 @@ impl World {
         for base in &mut self.bases {
             // An empty batch now and then, and a relation twice in one.
             for _ in 0..*random.pick(&[0, 1, 1, 1, 2]) {
-                let rows = random.below(rows_max + 1);
+                let rows = match self.scale {
+                    Scale::Small => random.below(rows_max + 1),
+                    Scale::Large => rows_max,
+                };
                 let change = base.write(random, rows, &mut batch)?;
                 batch.changes.push(change);
             }
@@ -119,14 +138,15 @@ fn moment_us(value: &ScalarValue) -> Option<i64> {
 }
 
 impl Base {
-    fn new(number: u32, form: Form, random: &mut Random) -> Base {
+    fn new(number: u32, form: Form, scale: Scale, random: &mut Random) -> Base {
         let first = if matches!(form, Form::Timed(_)) { ("ts", Kind::Moment) } else { ("k", Kind::Big) };
         let mut columns = vec![first];
         let second = if matches!(form, Form::Timed(_)) { ("k", Kind::Big) } else { ("s", Kind::Text) };
         columns.push(second);
-        for kind in Kind::STORED {
+        for kind in Kind::COMMON.into_iter().chain(Kind::RARE) {
             let name = kind.column_name();
-            if columns.iter().all(|(known, _)| *known != name) && !random.one_in(3) {
+            let wanted = if Kind::RARE.contains(&kind) { random.one_in(5) } else { !random.one_in(3) };
+            if columns.iter().all(|(known, _)| *known != name) && wanted {
                 columns.push((name, kind));
             }
         }
@@ -147,7 +167,9 @@ impl Base {
             form,
             rows: Vec::new(),
             watermark_us: None,
-            clock_us: EPOCH_US,
+            numbers_max: if scale == Scale::Large { 3_000 } else { 12 },
+            // Now and then around 1970.
+            clock_us: if random.one_in(8) { -10_000_000 } else { EPOCH_US },
         }
     }
 
@@ -166,7 +188,10 @@ impl Base {
         while written.len() < rows {
             written.extend(self.next_change(random));
         }
-        for (row, weight) in &written {
+        if written.len() > ROWS_TOLD_MAX {
+            batch.text.push_str(&format!("    {} {} rows\n", self.name, written.len()));
+        }
+        for (row, weight) in written.iter().filter(|_| written.len() <= ROWS_TOLD_MAX) {
             let values: Vec<String> = row.iter().map(ToString::to_string).collect();
             batch.text.push_str(&format!("    {} {weight:+} ({})\n", self.name, values.join(", ")));
         }
@@ -234,10 +259,13 @@ impl Base {
                 return self.moment(random);
             }
             if key.first() == Some(&place) {
-                return ScalarValue::Int64(Some(random.between(0, 12)));
+                return ScalarValue::Int64(Some(random.between(0, self.numbers_max)));
             }
             if !key.contains(&place) && random.one_in(6) {
                 return ScalarValue::try_from(&kind.data_type()).unwrap_or(ScalarValue::Null);
+            }
+            if kind == Kind::Big && self.numbers_max > 12 && random.one_in(2) {
+                return ScalarValue::Int64(Some(random.between(0, self.numbers_max)));
             }
             kind.value(random)
         };

@@ -7,7 +7,7 @@ impl Generator<'_> {
     pub(super) fn any_expression(&mut self, scope: &[Named], depth: usize) -> Item {
         let columns = plain(scope);
         let kind = if self.random.one_in(3) || columns.is_empty() {
-            *self.random.pick(&Kind::STORED)
+            *self.random.pick(&Kind::COMMON)
         } else {
             self.random.pick(&columns).kind
         };
@@ -44,8 +44,13 @@ impl Generator<'_> {
         if depth == 0 || self.random.one_in(3) {
             return self.leaf(scope, kind);
         }
-        if self.random.one_in(6) {
-            return self.of_any_kind(scope, kind, depth - 1);
+        if self.random.one_in(8) {
+            return self.cases(scope, kind, depth - 1);
+        }
+        if self.random.one_in(3)
+            && let Some(call) = self.call(scope, kind, depth - 1)
+        {
+            return call;
         }
         let below = depth - 1;
         match kind {
@@ -64,21 +69,19 @@ impl Generator<'_> {
             Kind::Bool => self.condition(scope, below),
             Kind::Moment => self.moment(scope, below),
             Kind::Day => format!("CAST({} AS DATE)", self.expression(scope, Kind::Moment, below)),
-            Kind::Opaque => self.leaf(scope, kind),
+            Kind::Small => format!("CAST({} % 100 AS SMALLINT)", self.expression(scope, Kind::Big, below)),
+            Kind::Real => format!("CAST({} AS REAL)", self.leaf(scope, Kind::Double)),
+            Kind::Wide => format!("CAST({} AS NUMERIC(38, 10))", self.leaf(scope, Kind::Numeric)),
+            Kind::Instant => format!("CAST({} AS TIMESTAMPTZ)", self.leaf(scope, Kind::Moment)),
+            Kind::Bytes | Kind::Clock | Kind::Span | Kind::Tags | Kind::Wild | Kind::Opaque => self.leaf(scope, kind),
         }
     }
 
-    fn of_any_kind(&mut self, scope: &[Named], kind: Kind, depth: usize) -> String {
+    fn cases(&mut self, scope: &[Named], kind: Kind, depth: usize) -> String {
         let (first, second) = (self.expression(scope, kind, depth), self.expression(scope, kind, depth));
-        match self.random.below(3) {
-            0 => format!("coalesce({first}, {second})"),
-            1 => format!("nullif({first}, {second})"),
-            _ => {
-                let condition = self.condition(scope, depth);
-                let rest = if self.random.one_in(3) { String::new() } else { format!(" ELSE {second}") };
-                format!("CASE WHEN {condition} THEN {first}{rest} END")
-            }
-        }
+        let condition = self.condition(scope, depth);
+        let rest = if self.random.one_in(3) { String::new() } else { format!(" ELSE {second}") };
+        format!("CASE WHEN {condition} THEN {first}{rest} END")
     }
 
     fn big(&mut self, scope: &[Named], depth: usize) -> String {
@@ -152,10 +155,14 @@ impl Generator<'_> {
             1 => format!("{} IS NOT NULL", column.text),
             2 if column.kind == Kind::Text => format!("{} LIKE '{}'", column.text, self.random.pick(&["a%", "%b%", "_", "%"])),
             3 if column.kind == Kind::Bool => column.text,
-            4 => {
+            4 if !column.kind.only_equal() => {
                 let list: Vec<String> = (0..=self.random.below(3)).map(|_| self.leaf(&[], column.kind)).collect();
                 let not = if self.random.one_in(3) { "NOT " } else { "" };
                 format!("{} {not}IN ({})", column.text, list.join(", "))
+            }
+            _ if column.kind.only_equal() => {
+                let op = *self.random.pick(&["=", "<>", "IS DISTINCT FROM"]);
+                format!("{} {op} {}", column.text, self.leaf(scope, column.kind))
             }
             5 if column.kind != Kind::Bool => {
                 let (low, high) = (self.leaf(&[], column.kind), self.leaf(&[], column.kind));
@@ -184,7 +191,16 @@ impl Generator<'_> {
         terms.join(", ")
     }
 
-    fn directed(&mut self, text: String) -> String {
+    /// The same by columns alone, each once: DataFusion's first_value panics over an order that says something twice.
+    pub(super) fn order_of_columns(&mut self, scope: &[Named]) -> String {
+        let mut columns = plain(scope);
+        let first = self.random.below(columns.len());
+        columns.rotate_left(first);
+        let terms: Vec<String> = columns.into_iter().map(|column| self.directed(column.text)).collect();
+        terms.join(", ")
+    }
+
+    pub(super) fn directed(&mut self, text: String) -> String {
         format!("{text}{}", self.random.pick(&["", "", " DESC", " ASC NULLS FIRST", " DESC NULLS LAST"]))
     }
 }

@@ -1,6 +1,6 @@
 //! Subqueries: IN, EXISTS and their negations, and scalar ones.
 
-use super::{Generator, Item, Kind, Query, plain};
+use super::{Generator, Item, Kind, Query, Source, plain};
 
 impl Generator<'_> {
     /// `SELECT .. FROM a WHERE [NOT] EXISTS (..)` or `x [NOT] IN (..)`.
@@ -8,7 +8,11 @@ impl Generator<'_> {
         let outer = self.source(depth);
         let inner = self.source(depth.saturating_sub(1));
         let not = if self.random.one_in(2) { "NOT " } else { "" };
-        let condition = if self.random.one_in(2) {
+        let condition = if self.random.one_in(6) {
+            self.exists_less(&outer, &inner, not)
+        } else if self.random.one_in(6) {
+            self.correlated_in(&outer, &inner)
+        } else if self.random.one_in(2) {
             let mut conditions = self.equalities(&outer.scope, &inner.scope);
             if conditions.is_empty() || self.random.one_in(3) {
                 conditions.push(self.condition(&inner.scope, 1));
@@ -29,13 +33,33 @@ impl Generator<'_> {
         self.selected(items, &outer, &format!(" WHERE {condition}{more}"))
     }
 
+    /// EXISTS whose correlation is an inequality.
+    fn exists_less(&mut self, outer: &Source, inner: &Source, not: &str) -> String {
+        let wanted = self.column(&outer.scope);
+        let other = self.leaf(&inner.scope, wanted.kind);
+        let op = if wanted.kind.only_equal() { "<>" } else { *self.random.pick(&["<", ">=", "<>"]) };
+        format!("{not}EXISTS (SELECT 1 FROM {} WHERE {} {op} {other})", inner.text, wanted.text)
+    }
+
+    /// IN with a correlation. Not NOT IN, which DataFusion has no plan for.
+    fn correlated_in(&mut self, outer: &Source, inner: &Source) -> String {
+        let mut conditions = self.equalities(&outer.scope, &inner.scope);
+        if conditions.is_empty() {
+            conditions.push(self.condition(&inner.scope, 1));
+        }
+        let wanted = self.column(&outer.scope);
+        let found = self.leaf(&inner.scope, wanted.kind);
+        format!("{} IN (SELECT {found} FROM {} WHERE {})", wanted.text, inner.text, conditions.join(" AND "))
+    }
+
     /// A scalar subquery in the list or in a condition, correlated or not.
     pub(super) fn scalar_subquery(&mut self, depth: usize) -> Query {
         let outer = self.source(depth);
         let inner = self.source(depth.saturating_sub(1));
         let correlated = self.random.one_in(2);
         let filter = if correlated {
-            let conditions = self.equalities(&outer.scope, &inner.scope);
+            // DataFusion makes joins of scalar subqueries that are correlated by equal columns only.
+            let conditions = self.equal_columns(&outer.scope, &inner.scope);
             if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) }
         } else {
             self.maybe_where(&inner.scope)
@@ -44,7 +68,10 @@ impl Generator<'_> {
             0 => ("count(*)".to_owned(), Kind::Big),
             1 => {
                 let column = self.column(&inner.scope);
-                (format!("max({})", column.text), column.kind)
+                match column.kind.only_equal() {
+                    true => (format!("count(DISTINCT {})", column.text), Kind::Big),
+                    false => (format!("max({})", column.text), column.kind),
+                }
             }
             _ => (format!("sum({})", self.leaf(&inner.scope, Kind::Big)), Kind::Big),
         };
