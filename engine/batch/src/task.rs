@@ -176,7 +176,7 @@ impl Task {
     }
 
     /// Runs the circuit of a new relation; windows stay open until its first ordinary step.
-    fn fill(&mut self, id: RelationId, mut deltas: HashMap<RelationId, Delta>) -> Result<Output> {
+    fn fill(&mut self, id: RelationId, deltas: HashMap<RelationId, Delta>) -> Result<Output> {
         let mut output = Output::default();
         let Some(running) = self.relations.get_mut(&id) else {
             return Err(Error::bug("a relation is filled that was not added"));
@@ -186,7 +186,7 @@ impl Task {
             TaskKind::View { ephemeral: true, .. } => Persist::Nothing,
             _ => Persist::State,
         };
-        let mut give = |from: RelationId| deltas.remove(&from).unwrap_or_default();
+        let mut give = |from: RelationId| deltas.get(&from).cloned().unwrap_or_default();
         let changes = running.run_circuit(&mut give, &mut self.peers, &HashMap::new(), persist, &mut output)?;
         if let TaskKind::Sink { replayed, .. } = &spec.kind {
             if *replayed {

@@ -407,3 +407,19 @@ impl Source for Zigzag {
         Ok(Read::Rows { rows: rows(&pairs), next, bad })
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_that_reads_a_relation_twice_is_filled_with_all_of_it() {
+    for (input, spec) in [(TABLE, table()), (STREAM, stream())] {
+        let engine = open(&Arc::new(ModelStore::new()), 2);
+        engine.create(spec, Vec::new()).await.expect("created");
+        engine.write(insert(input, &[(1, 10), (2, 20)])).await.expect("written");
+        let read = || Node { operator: Operator::Input { relation: input, projection: None }, inputs: Vec::new(), schema: schema() };
+        let union = Node { operator: Operator::Union, inputs: vec![0, 1], schema: schema() };
+        let plan = CircuitPlan { nodes: vec![read(), read(), union], key: Vec::new() };
+        let kind = RelationKind::View { plan, ephemeral: false };
+        engine.create(RelationSpec { id: VIEW, name: "twice".into(), schema: schema(), kind }, Vec::new()).await.expect("filled");
+        assert_eq!(pairs(&content(&engine, VIEW).await), [(1, 10), (1, 10), (2, 20), (2, 20)]);
+        engine.stop().await.expect("stopped");
+    }
+}
