@@ -139,6 +139,7 @@ fn join(output: &SchemaRef, append_only: bool) -> Result<JoinOperator> {
         filter: None,
         null_equals_null: false,
         null_aware: false,
+        window: None,
     };
     JoinOperator::new(&plan, bid_schema(), auction_schema(), output.clone(), [append_only; 2])
 }
@@ -153,6 +154,7 @@ fn top(partition: &[usize], order: &[(usize, bool)], limit: usize) -> Result<Top
         offset: 0,
         limit,
         with_rank: false,
+        window: None,
     };
     TopNOperator::new(&plan, schema.clone(), schema.clone(), true)
 }

@@ -27,6 +27,7 @@ mod top_n;
 mod union;
 mod unnest;
 mod values;
+mod window;
 
 #[cfg(feature = "broken-operator")]
 pub use broken::break_joins;

@@ -1,13 +1,14 @@
 //! The tests' own idea of relations: multisets of rows of plain numbers, compared with what operators yield.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray, UInt64Array};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef, UInt64Type};
 
 use crate::random::Random;
-use crate::{Delta, Operate, StateChange, Step, WeightedBatch};
+use crate::row_store::split_weights;
+use crate::{Delta, OnClose, Operate, RelationId, StateChange, Step, WeightedBatch, WindowBound};
 
 /// A row. Texts stand as the number n of "sn", booleans as 0 and 1.
 pub(crate) type Cells = Vec<Option<i64>>;
@@ -102,12 +103,36 @@ pub(crate) fn random_delta(
 
 /// One step; gives the output and adds to the state changes.
 pub(crate) fn step(operator: &mut dyn Operate, inputs: Vec<Delta>, changes: &mut Vec<StateChange>) -> Delta {
-    let watermarks = HashMap::new();
+    step_past(operator, inputs, changes, None)
+}
+
+/// One step after the watermark of the stream 1 has passed a moment.
+pub(crate) fn step_past(
+    operator: &mut dyn Operate,
+    inputs: Vec<Delta>,
+    changes: &mut Vec<StateChange>,
+    passed: Option<i64>,
+) -> Delta {
+    let watermarks = passed.into_iter().map(|passed| (RelationId(1), passed)).collect();
     let mut step = Step { watermarks: &watermarks, owns_keyless: true, changes: Vec::new(), errors: Vec::new() };
     let out = operator.step(inputs, &mut step).unwrap();
     assert!(step.errors.is_empty());
     changes.extend(step.changes);
     out
+}
+
+/// The first key column ends with the event time of the stream 1.
+pub(crate) fn first_column_ends() -> WindowBound {
+    WindowBound { end: 0, watermarks: vec![RelationId(1)], on_close: OnClose::DropState }
+}
+
+/// What a state table of weighted rows adds up to.
+pub(crate) fn table_content(schema: &SchemaRef, table: usize, changes: &[StateChange]) -> Relation {
+    let mut content = Relation::new();
+    for change in changes.iter().filter(|change| change.table == table) {
+        apply(&mut content, &Delta::of(split_weights("test", schema, &change.rows).unwrap()));
+    }
+    content
 }
 
 /// Gives an operator the state of another.

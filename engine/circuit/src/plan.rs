@@ -109,10 +109,10 @@ pub struct AggregateCall {
     pub filter: Option<Arc<dyn PhysicalExpr>>,
 }
 
-/// A group column that ends with event time.
-#[derive(Debug, Clone)]
+/// A key column that ends with event time: of groups, of what is joined on, of partitions.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WindowBound {
-    /// Place of the group expression whose value is the end of the window (timestamp, microseconds or nanoseconds as typed).
+    /// Place of the key expression whose value is the end of the window (timestamp, microseconds or nanoseconds as typed).
     pub end: usize,
     /// The streams whose watermarks must all have passed the end: the minimum counts.
     pub watermarks: Vec<RelationId>,
@@ -120,7 +120,7 @@ pub struct WindowBound {
     pub on_close: OnClose,
 }
 
-/// What an aggregate does when the watermark passes the end of a group's window.
+/// What an operator does when the watermark passes the end of a key's window. Joins and top-n only drop state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnClose {
     /// Results were emitted as they changed; only the state is dropped.
@@ -142,6 +142,8 @@ pub struct JoinPlan {
     pub null_equals_null: bool,
     /// NOT IN semantics of a LeftAnti join: a NULL on the right removes every left row, a NULL left key never passes (unless the right is empty).
     pub null_aware: bool,
+    /// When pairs are bounded by time, on both sides: the place of the pair. Never of a null-aware join.
+    pub window: Option<WindowBound>,
 }
 
 /// ROW_NUMBER() OVER (PARTITION BY partition ORDER BY order) <= limit.
@@ -157,4 +159,6 @@ pub struct TopNPlan {
     pub limit: usize,
     /// Whether the output has a last column with the row number (UInt64, from 1).
     pub with_rank: bool,
+    /// When partitions are bounded by time.
+    pub window: Option<WindowBound>,
 }

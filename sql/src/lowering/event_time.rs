@@ -45,12 +45,19 @@ pub(super) struct EventTime {
     pub streams: BTreeSet<RelationId>,
     /// Rows come only when their window closes, all of a window in one batch (from an aggregate that emits on close).
     pub closed: bool,
+    /// Rows neither come nor go once the watermarks have passed: not so where old rows give way to new ones.
+    pub settled: bool,
 }
 
 impl EventTime {
     /// The watermarked column of a stream.
-    pub fn of_stream(stream: RelationId) -> EventTime {
-        EventTime { measure: Measure::Instant, streams: BTreeSet::from([stream]), closed: false }
+    pub fn of_stream(stream: RelationId, append_only: bool) -> EventTime {
+        EventTime { measure: Measure::Instant, streams: BTreeSet::from([stream]), closed: false, settled: append_only }
+    }
+
+    /// The same of rows that may go at any time.
+    pub fn unsettled(&self) -> EventTime {
+        EventTime { settled: false, ..self.clone() }
     }
 
     fn measured(&self, measure: Measure) -> EventTime {
@@ -61,6 +68,7 @@ impl EventTime {
     pub fn both(&self, other: &EventTime) -> Option<EventTime> {
         (self.measure == other.measure && self.closed == other.closed).then(|| EventTime {
             streams: self.streams.union(&other.streams).copied().collect(),
+            settled: self.settled && other.settled,
             ..self.clone()
         })
     }

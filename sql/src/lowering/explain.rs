@@ -94,8 +94,8 @@ impl<F: Fn(RelationId) -> RelationLabel> Explainer<'_, F> {
             }
             Operator::Union => "Union".to_owned(),
             Operator::Aggregate(aggregate) => self.aggregate(aggregate),
-            Operator::Join(join) => join_line(join),
-            Operator::TopN(top_n) => top_n_line(top_n),
+            Operator::Join(join) => self.join(join),
+            Operator::TopN(top_n) => self.top_n(top_n),
         }
     }
 
@@ -112,20 +112,44 @@ impl<F: Fn(RelationId) -> RelationLabel> Explainer<'_, F> {
             let _ = write!(line, " compute [{}]", calls.join(", "));
         }
         if let Some(window) = &aggregate.window {
-            let _ = write!(line, "; {}", self.window(window, aggregate));
+            line.push_str(&self.window(window, aggregate.group.get(window.end)));
         }
         let _ = write!(line, "; exchange {}; state groups", exchange(&group));
         line
     }
 
-    fn window(&self, window: &WindowBound, aggregate: &AggregatePlan) -> String {
+    fn join(&self, join: &JoinPlan) -> String {
+        let mut line = join_line(join);
+        if let Some(window) = &join.window {
+            line.push_str(&self.window(window, join.on.get(window.end).map(|(left, _)| left)));
+        }
+        let left: Vec<String> = join.on.iter().map(|(l, _)| sql(l)).collect();
+        let right: Vec<String> = join.on.iter().map(|(_, r)| sql(r)).collect();
+        let _ = if join.on.is_empty() {
+            write!(line, "; exchange to one task; state left, right")
+        } else {
+            write!(line, "; exchange left by {}, right by {}; state left, right", left.join(", "), right.join(", "))
+        };
+        line
+    }
+
+    fn top_n(&self, top_n: &TopNPlan) -> String {
+        let mut line = top_n_line(top_n);
+        if let Some(window) = &top_n.window {
+            line.push_str(&self.window(window, top_n.partition.get(window.end)));
+        }
+        let _ = write!(line, "; exchange {}; state partitions", exchange(&list(&top_n.partition)));
+        line
+    }
+
+    fn window(&self, window: &WindowBound, end: Option<&Arc<dyn PhysicalExpr>>) -> String {
         let streams: Vec<String> = window.watermarks.iter().map(|stream| (self.label)(*stream).name).collect();
         let what = match window.on_close {
             OnClose::DropState => "drops state",
             OnClose::Emit => "emits",
         };
-        let end = aggregate.group.get(window.end).map(sql).unwrap_or_default();
-        format!("{what} when the watermark of {} passes {end}", streams.join(", "))
+        let end = end.map(sql).unwrap_or_default();
+        format!("; {what} when the watermark of {} passes {end}", streams.join(", "))
     }
 }
 
@@ -159,13 +183,6 @@ fn join_line(join: &JoinPlan) -> String {
     if join.null_aware {
         line.push_str(", NULL-aware");
     }
-    let left: Vec<String> = join.on.iter().map(|(l, _)| sql(l)).collect();
-    let right: Vec<String> = join.on.iter().map(|(_, r)| sql(r)).collect();
-    let _ = if join.on.is_empty() {
-        write!(line, "; exchange to one task; state left, right")
-    } else {
-        write!(line, "; exchange left by {}, right by {}; state left, right", left.join(", "), right.join(", "))
-    };
     line
 }
 
@@ -184,7 +201,6 @@ fn top_n_line(top_n: &TopNPlan) -> String {
     if top_n.with_rank {
         line.push_str(" with row number");
     }
-    let _ = write!(line, "; exchange {}; state partitions", exchange(&partition));
     line
 }
 

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
-use monsoon_circuit::{AggregateCall, CircuitPlan, Node, Operator};
+use monsoon_circuit::{AggregateCall, CircuitPlan, Node, Operator, WindowBound};
 
 use super::expression::nameless;
 
@@ -43,30 +43,35 @@ fn operator(node: &Node, plan: &CircuitPlan) -> String {
         Operator::Union => "union".to_owned(),
         Operator::Aggregate(aggregate) => {
             let calls: Vec<String> = aggregate.aggregates.iter().map(|call| call_text(call, input(0))).collect();
-            let window = aggregate.window.as_ref();
-            let window = window.map(|window| (window.end, window.watermarks.clone(), window.on_close));
-            format!("aggregate by {} compute {} window {window:?}", all(&aggregate.group), calls.join(", "))
+            format!("aggregate by {} compute {} {}", all(&aggregate.group), calls.join(", "), window(&aggregate.window))
         }
         Operator::Join(join) => {
             let pairs: Vec<String> = join.on.iter().map(|(l, r)| format!("{} = {}", typed(l, 0), typed(r, 1))).collect();
             let filter = join.filter.as_ref().map(|filter| nameless(filter).to_string());
             format!(
-                "join {:?} on {} filter {filter:?} nulls {} aware {}",
+                "join {:?} on {} filter {filter:?} nulls {} aware {} {}",
                 join.join_type,
                 pairs.join(", "),
                 join.null_equals_null,
-                join.null_aware
+                join.null_aware,
+                window(&join.window)
             )
         }
         Operator::TopN(top_n) => format!(
-            "top-n by {} order {} offset {} limit {} rank {}",
+            "top-n by {} order {} offset {} limit {} rank {} {}",
             all(&top_n.partition),
             order(&top_n.order, input(0)),
             top_n.offset,
             top_n.limit,
-            top_n.with_rank
+            top_n.with_rank,
+            window(&top_n.window)
         ),
     }
+}
+
+fn window(bound: &Option<WindowBound>) -> String {
+    let bound = bound.as_ref().map(|bound| (bound.end, &bound.watermarks, bound.on_close));
+    format!("window {bound:?}")
 }
 
 fn call_text(call: &AggregateCall, input: Option<&Node>) -> String {

@@ -6,13 +6,14 @@ use arrow::datatypes::DataType;
 use datafusion::common::{DFSchema, JoinType, NullEquality, ScalarValue};
 use datafusion::logical_expr::{Expr, Join};
 use datafusion::physical_expr::PhysicalExpr;
-use monsoon_circuit::{JoinPlan, Operator};
+use monsoon_circuit::{JoinPlan, Operator, WindowBound};
 
 use super::builder::{Builder, with_nullability};
 use super::event_time::EventTime;
 use super::expression::as_column;
 use super::relation::{Facts, Relation};
 use super::unique::{self, Side};
+use super::window_bound::settled_end;
 use crate::error::SqlError;
 
 type Pair = (Arc<dyn PhysicalExpr>, Arc<dyn PhysicalExpr>);
@@ -25,6 +26,7 @@ impl Builder<'_> {
         let on = self.pairs(join, &left, &right)?;
         let filter = self.join_filter(join, &left, &right)?;
         let facts = self.join_facts(join, &left, &right, &on);
+        let window = self.join_window(join, &left, &right);
         let nullable = self.join_nullability(join.join_type, &left, &right);
         let schema = with_nullability(&join.schema, nullable);
         let plan = JoinPlan {
@@ -33,9 +35,17 @@ impl Builder<'_> {
             filter,
             null_equals_null: join.null_equality == NullEquality::NullEqualsNull,
             null_aware: join.null_aware,
+            window,
         };
         let node = self.push(Operator::Join(plan), vec![left.node, right.node], schema);
         Ok(Relation { node, schema: Arc::clone(&join.schema), facts })
+    }
+
+    /// When what is joined on is over. Not of NOT IN: a NULL concerns rows of any key.
+    fn join_window(&self, join: &Join, left: &Relation, right: &Relation) -> Option<WindowBound> {
+        let time = |(l, r): &(Expr, Expr)| self.key_time(l, left)?.both(&self.key_time(r, right)?);
+        let times: Vec<Option<EventTime>> = join.on.iter().map(time).collect();
+        settled_end(&times).filter(|_| !join.null_aware)
     }
 
     fn pairs(&self, join: &Join, left: &Relation, right: &Relation) -> Result<Vec<Pair>, SqlError> {
@@ -90,7 +100,7 @@ impl Builder<'_> {
             key,
             append_only: grows && left.facts.append_only && right.facts.append_only,
             emitted: left.facts.emitted || right.facts.emitted,
-            times: joined_times(join.join_type, &left.facts.times, &right.facts.times, &columns, join.schema.fields().len()),
+            times: joined_times(join, &left.facts.times, &right.facts.times, &columns),
         }
     }
 
@@ -116,14 +126,13 @@ impl Builder<'_> {
 /// likes, and then make a row whose other columns are old; but a column equal to one that follows the other side's
 /// watermark can't be older than both watermarks, since one of the two rows is new.
 fn joined_times(
-    join_type: JoinType,
+    join: &Join,
     left: &[Option<EventTime>],
     right: &[Option<EventTime>],
     on: &[(usize, usize)],
-    columns: usize,
 ) -> Vec<Option<EventTime>> {
-    let mut times = vec![None; columns];
-    let (has_left, has_right) = match join_type {
+    let mut times = vec![None; join.schema.fields().len()];
+    let (has_left, has_right) = match join.join_type {
         JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => (true, false),
         JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => (false, true),
         JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full => (true, true),
@@ -131,6 +140,8 @@ fn joined_times(
     let right_start = if has_left { left.len() } else { 0 };
     for &(l, r) in on {
         let both = match (&left[l], &right[r]) {
+            // A NULL on the right of NOT IN takes rows of any time away.
+            (Some(left), Some(right)) if join.null_aware => left.both(right).map(|time| time.unsettled()),
             (Some(left), Some(right)) => left.both(right),
             _ => None,
         };

@@ -41,7 +41,7 @@ impl Builder<'_> {
         let columns = info.schema.fields().len();
         let picked = info.schema.project(wanted).map_err(|error| SqlError::internal(error.to_string()))?;
         let projection = (!wanted.iter().copied().eq(0..columns)).then(|| wanted.to_vec());
-        let time = |&place: &usize| (info.watermark == Some(place)).then(|| EventTime::of_stream(info.id));
+        let time = |&place: &usize| (info.watermark == Some(place)).then(|| EventTime::of_stream(info.id, info.append_only));
         let places: Vec<Option<usize>> = wanted.iter().copied().map(Some).collect();
         let facts = Facts {
             key: if info.key.is_empty() { None } else { unique::projected(&info.key, &places) },

@@ -74,12 +74,7 @@ fn same_operator(left: &Operator, right: &Operator) -> bool {
 }
 
 fn same_aggregate(left: &AggregatePlan, right: &AggregatePlan) -> bool {
-    let window = match (&left.window, &right.window) {
-        (None, None) => true,
-        (Some(l), Some(r)) => l.end == r.end && l.watermarks == r.watermarks && l.on_close == r.on_close,
-        _ => false,
-    };
-    window
+    left.window == right.window
         && same_all(&left.group, &right.group)
         && left.aggregates.len() == right.aggregates.len()
         && left.aggregates.iter().zip(&right.aggregates).all(|(l, r)| same_call(l, r))
@@ -105,6 +100,7 @@ fn same_join(left: &JoinPlan, right: &JoinPlan) -> bool {
     left.join_type == right.join_type
         && left.null_equals_null == right.null_equals_null
         && left.null_aware == right.null_aware
+        && left.window == right.window
         && left.on.len() == right.on.len()
         && left.on.iter().zip(&right.on).all(|(l, r)| same(&l.0, &r.0) && same(&l.1, &r.1))
         && match (&left.filter, &right.filter) {
@@ -116,6 +112,7 @@ fn same_join(left: &JoinPlan, right: &JoinPlan) -> bool {
 
 fn same_top_n(left: &TopNPlan, right: &TopNPlan) -> bool {
     same_all(&left.partition, &right.partition)
+        && left.window == right.window
         && same_order(&left.order, &right.order)
         && (left.offset, left.limit, left.with_rank) == (right.offset, right.limit, right.with_rank)
 }

@@ -8,8 +8,10 @@ use datafusion::logical_expr::{Expr, FetchType, Limit, LogicalPlan, SkipType, So
 use monsoon_circuit::{Operator, TopNPlan};
 
 use super::builder::Builder;
+use super::event_time::EventTime;
 use super::expression::as_column;
 use super::relation::{Facts, Relation};
+use super::window_bound::settled_end;
 use crate::error::SqlError;
 
 /// Row numbers a filter lets pass, from 1.
@@ -106,9 +108,10 @@ impl Builder<'_> {
         let key = if limit == 1 { Some(Vec::new()) } else { input.facts.key.clone() };
         let order = self.physical_order(order, &input.schema)?;
         let schema = Arc::clone(&self.nodes[input.node].schema);
-        let plan = TopNPlan { partition: Vec::new(), order, offset, limit, with_rank: false };
+        let plan = TopNPlan { partition: Vec::new(), order, offset, limit, with_rank: false, window: None };
         let node = self.push(Operator::TopN(plan), vec![input.node], schema);
-        Ok(Relation { node, schema: input.schema, facts: Facts { key, append_only: false, ..input.facts } })
+        let times = unsettled_but(&[], &input.facts.times);
+        Ok(Relation { node, schema: input.schema, facts: Facts { key, append_only: false, times, ..input.facts } })
     }
 
     /// `row_number()`, of which a filter above keeps the rows in `range`.
@@ -128,6 +131,7 @@ impl Builder<'_> {
             return self.empty(&window.schema, false);
         }
         let input = self.relation(&window.input)?;
+        let ends: Vec<_> = function.params.partition_by.iter().map(|key| self.key_time(key, &input)).collect();
         let partition = self.physical_all(&function.params.partition_by, &input.schema)?;
         let order = self.physical_order(&function.params.order_by, &input.schema)?;
         let below = Arc::clone(&self.nodes[input.node].schema);
@@ -135,9 +139,10 @@ impl Builder<'_> {
         let columns: Option<Vec<usize>> = partition.iter().map(as_column).collect();
         let key = number_key(columns, input.facts.key.clone(), limit, number);
         let schema = with_number(&below, window.schema.field(number))?;
-        let plan = TopNPlan { partition, order, offset, limit, with_rank: true };
+        let of_partition: Vec<usize> = partition.iter().filter_map(as_column).collect();
+        let plan = TopNPlan { partition, order, offset, limit, with_rank: true, window: settled_end(&ends) };
         let node = self.push(Operator::TopN(plan), vec![input.node], schema);
-        let mut times = input.facts.times;
+        let mut times = unsettled_but(&of_partition, &input.facts.times);
         times.push(None);
         let facts = Facts { key, append_only: false, emitted: input.facts.emitted, times };
         Ok(Relation { node, schema: Arc::clone(&window.schema), facts })
@@ -163,6 +168,15 @@ impl Builder<'_> {
         }
         Ok(function)
     }
+}
+
+/// Event times of rows that give way to others with the same values in some columns only.
+fn unsettled_but(same: &[usize], times: &[Option<EventTime>]) -> Vec<Option<EventTime>> {
+    let time = |(place, time): (usize, &Option<EventTime>)| {
+        let time = time.as_ref()?;
+        Some(if same.contains(&place) { time.clone() } else { time.unsettled() })
+    };
+    times.iter().enumerate().map(time).collect()
 }
 
 fn is_sorted(plan: &LogicalPlan) -> bool {

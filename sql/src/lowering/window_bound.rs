@@ -1,4 +1,4 @@
-//! `WindowBound`s of aggregates: which group column tells when a group is over, and what then.
+//! `WindowBound`s: which key column of an operator tells when a key is over, and what then.
 
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::ScalarValue;
@@ -25,19 +25,16 @@ impl Builder<'_> {
     /// after that; so rows that an aggregate below emits as their window closes still find their group, and the state goes
     /// a batch later.
     pub fn group_end(&self, input: &Relation, group: &[Expr]) -> Result<GroupEnd, SqlError> {
-        let time = |expression: &Expr| {
-            let time = event_time::of_expression(expression, &input.schema, &input.facts.times)?;
-            is_timestamp(expression, input).then_some(time)
-        };
-        let times: Vec<Option<EventTime>> = group.iter().map(time).collect();
+        let times: Vec<Option<EventTime>> = group.iter().map(|key| self.key_time(key, input)).collect();
         let found = |wanted: fn(&Measure) -> bool| {
             times.iter().enumerate().find_map(|(place, time)| Some((place, time.as_ref().filter(|time| wanted(&time.measure))?)))
         };
         let end = found(|measure| matches!(measure, Measure::End { .. }));
         let start = found(|measure| matches!(measure, Measure::Start { .. }));
         let bounded = end.or(start);
-        // A change can come to a group whose window is over if the input takes rows back: its state has to stay.
-        let Some((place, time)) = bounded.filter(|_| input.facts.append_only) else {
+        // A change can come to a group whose window is over if the input takes rows back then: its state has to stay.
+        let emits = self.context.emit_on_window_close;
+        let Some((place, time)) = bounded.filter(|(_, time)| input.facts.append_only || (time.settled && !emits)) else {
             if self.context.emit_on_window_close && !input.facts.emitted {
                 return Err(self.no_bound(input, group, bounded.is_some()));
             }
@@ -51,6 +48,12 @@ impl Builder<'_> {
             on_close: if self.context.emit_on_window_close && !time.closed { OnClose::Emit } else { OnClose::DropState },
         };
         Ok(GroupEnd { window: Some(window), hidden })
+    }
+
+    /// How the value of a key over `input` follows event time, if it can bound anything.
+    pub fn key_time(&self, key: &Expr, input: &Relation) -> Option<EventTime> {
+        let time = event_time::of_expression(key, &input.schema, &input.facts.times)?;
+        is_timestamp(key, input).then_some(time)
     }
 
     /// EMIT ON WINDOW CLOSE needs something that closes.
@@ -85,6 +88,13 @@ impl Builder<'_> {
         };
         self.refusals.at(format!("EMIT ON WINDOW CLOSE can't be kept here: {why}"), group).with_hint(hint)
     }
+}
+
+/// The bound that the times of an operator's keys give: one is the end of a window after which no row comes or goes.
+pub(super) fn settled_end(keys: &[Option<EventTime>]) -> Option<WindowBound> {
+    let is_end = |time: &&EventTime| time.settled && matches!(time.measure, Measure::End { .. });
+    let (end, time) = keys.iter().enumerate().find_map(|(place, time)| Some((place, time.as_ref().filter(is_end)?)))?;
+    Some(WindowBound { end, watermarks: time.streams.iter().copied().collect(), on_close: OnClose::DropState })
 }
 
 fn is_timestamp(expression: &Expr, input: &Relation) -> bool {

@@ -23,7 +23,6 @@ mod partial;
 mod sum;
 #[cfg(test)]
 mod tests;
-mod window;
 
 pub(crate) use operator::{AggregateOperator, InputForm};
 pub(crate) use partial::PartialAggregate;

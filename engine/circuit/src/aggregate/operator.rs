@@ -14,13 +14,13 @@ use super::column::ColumnInput;
 use super::distinct::DistinctSet;
 use super::group_table;
 use super::grouped_set::{GroupedSet, Listing};
-use super::window::OpenWindows;
 use crate::exchange::with_one_zero;
 use crate::expression::{evaluate_all, evaluate_keys, evaluate_predicate};
 use crate::key_index::KeyIndex;
 use crate::last_rows;
 use crate::operator::{ChunkKind, Operate, StateChange, StateTable, Step};
 use crate::plan::{AggregatePlan, OnClose};
+use crate::window::OpenWindows;
 use crate::{Delta, Result, WeightedBatch};
 
 /// What the operator's input rows are.
@@ -316,14 +316,8 @@ impl AggregateOperator {
     fn close_windows(&mut self, step: &mut Step<'_>) -> Result<Delta> {
         let Some(windows) = &mut self.windows else { return Ok(Delta::empty()) };
         let on_close = windows.on_close();
-        let Some(passed) = windows.passed(step.watermarks) else { return Ok(Delta::empty()) };
-        let mut closed = windows.close(passed);
-        // A group that lost all its rows while its window was open has been forgotten; its id may stand for another now.
-        closed.retain(|&group| self.rows[group as usize] > 0);
-        let ends = windows.ends(&self.index.columns(&closed)?)?;
-        let due: Vec<bool> = (0..closed.len()).map(|row| ends.is_valid(row) && ends.value(row) <= passed).collect();
-        let mut due = due.into_iter();
-        closed.retain(|_| due.next().unwrap_or(false));
+        // A group that lost all its rows while its window was open has been forgotten.
+        let closed = windows.close(step.watermarks, &self.index, |group| self.rows[group as usize] > 0)?;
         if closed.is_empty() {
             return Ok(Delta::empty());
         }
@@ -366,13 +360,14 @@ impl AggregateOperator {
 
 impl Operate for AggregateOperator {
     fn step(&mut self, inputs: Vec<Delta>, step: &mut Step<'_>) -> Result<Delta> {
-        let mut delta = self.close_windows(step)?;
-        delta.extend(self.begin(step)?);
+        let mut delta = self.begin(step)?;
         let input = inputs.into_iter().next().unwrap_or_default();
         let schema = input.batches.first().map_or_else(|| self.input.clone(), |batch| batch.rows.schema());
         if let Some(batch) = input.into_single(&schema)? {
             delta.extend(self.absorb(&batch, step)?);
         }
+        // After the input: aggregates below may have emitted the rows of the very windows that close now.
+        delta.extend(self.close_windows(step)?);
         self.note_failures(step);
         Ok(delta)
     }

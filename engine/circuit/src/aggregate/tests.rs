@@ -4,6 +4,7 @@ mod average;
 mod count;
 mod float;
 mod moment;
+mod window;
 mod zero;
 
 use std::collections::HashMap;
@@ -20,7 +21,7 @@ use datafusion::physical_expr::expressions::Column;
 use super::{AggregateOperator, InputForm, PartialAggregate};
 use crate::model::{reload, schema};
 use crate::plan::{AggregateCall, AggregatePlan};
-use crate::{Delta, Operate, RowError, StateChange, Step, WeightedBatch};
+use crate::{Delta, Operate, RelationId, RowError, StateChange, Step, WeightedBatch, WindowBound};
 
 /// The column at a place of the input, as an argument or a key.
 fn column(place: usize) -> Arc<dyn PhysicalExpr> {
@@ -57,6 +58,7 @@ struct Running {
     operator: AggregateOperator,
     changes: Vec<StateChange>,
     content: HashMap<Vec<ScalarValue>, i64>,
+    watermarks: HashMap<RelationId, i64>,
 }
 
 impl Running {
@@ -87,13 +89,20 @@ impl Running {
             operator,
             changes: Vec::new(),
             content: HashMap::new(),
+            watermarks: HashMap::new(),
         }
+    }
+
+    /// With groups that end.
+    fn closing(mut self, window: WindowBound) -> Running {
+        self.plan.window = Some(window);
+        self.restart();
+        self
     }
 
     /// One batch, in pieces of equal rank: in partial form each piece is what one task combines. Returns the row errors.
     fn step_pieces(&mut self, pieces: Vec<(Vec<ArrayRef>, Option<Vec<i64>>)>) -> Vec<RowError> {
-        let watermarks = HashMap::new();
-        let mut step = Step { watermarks: &watermarks, owns_keyless: true, changes: Vec::new(), errors: Vec::new() };
+        let mut step = Step { watermarks: &self.watermarks, owns_keyless: true, changes: Vec::new(), errors: Vec::new() };
         let mut delta = Delta::empty();
         for (columns, weights) in pieces {
             let rows = RecordBatch::try_new(Arc::clone(&self.input), columns).unwrap();

@@ -26,6 +26,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion::common::JoinType;
 
 use crate::row_store::{split_weights, weighted_rows};
+use crate::window::OpenWindows;
 use crate::{
     ChunkKind, Delta, JoinPlan, KeyIndex, NO_ID, Operate, Result, RowError, RowStore, StateChange, StateTable, Step, WeightedBatch,
 };
@@ -61,6 +62,7 @@ pub struct JoinOperator {
     null_key: u32,
     /// Keys that lost rows in this step.
     shrunk: Vec<u32>,
+    windows: Option<OpenWindows>,
     ids: Vec<u32>,
 }
 
@@ -96,7 +98,7 @@ impl JoinOperator {
         let right_keys = plan.on.iter().map(|(_, right)| Arc::clone(right)).collect();
         let mut sides = [Side::new(left_schema, left_keys), Side::new(right_schema, right_keys)];
         for side in [LEFT, RIGHT] {
-            equip(&mut sides[side], shape, side, per_row, append_only[side])?;
+            equip(&mut sides[side], shape, side, per_row, append_only[side], plan.window.is_some())?;
         }
         Ok(JoinOperator {
             output,
@@ -108,6 +110,7 @@ impl JoinOperator {
             sides,
             null_key: NO_ID,
             shrunk: Vec::new(),
+            windows: plan.window.clone().map(OpenWindows::new),
             ids: Vec::new(),
         })
     }
@@ -137,6 +140,7 @@ impl JoinOperator {
         out: &mut Delta,
     ) -> Result<Option<WeightedBatch>> {
         let Some((batch, nulls)) = self.intern_keys(side, batch, errors, Some(&mut *out))? else { return Ok(None) };
+        self.open_windows()?;
         let ids = std::mem::take(&mut self.ids);
         let arrival = Arrival { side, batch: &batch, ids: &ids, valid: nulls.as_ref() };
         let mut row_matches = self.counts_by_key(&arrival);
@@ -291,6 +295,29 @@ impl JoinOperator {
         self.shrunk = shrunk;
     }
 
+    /// Notes the windows of the keys in `ids` of which nothing is kept yet.
+    fn open_windows(&mut self) -> Result<()> {
+        let Some(windows) = &mut self.windows else { return Ok(()) };
+        windows.open_new(&self.ids, &self.index, |key| self.sides.iter().all(|side| side.is_without(key)))
+    }
+
+    /// Drops what is kept of keys whose windows are over: nothing can match it any more, and what was yielded stays.
+    fn close_windows(&mut self, step: &mut Step<'_>) -> Result<()> {
+        let Some(windows) = &mut self.windows else { return Ok(()) };
+        let is_alive = |key| !self.sides.iter().all(|side| side.is_without(key));
+        let closed = windows.close(step.watermarks, &self.index, is_alive)?;
+        if closed.is_empty() {
+            return Ok(());
+        }
+        for (table, side) in self.sides.iter_mut().enumerate() {
+            if let Some(gone) = side.forget(&closed)? {
+                step.changes.push(StateChange { table, rows: weighted_rows(&side.table, &gone)? });
+            }
+        }
+        closed.into_iter().for_each(|key| self.index.remove(key));
+        Ok(())
+    }
+
     /// Counts the matches of every row anew, by pairing the left rows with the right ones.
     fn recount(&mut self) -> Result<()> {
         let Some(left) = self.sides[LEFT].rows.take() else { return Ok(()) };
@@ -333,12 +360,12 @@ impl JoinOperator {
     }
 }
 
-/// Decides what a side keeps.
-fn equip(side: &mut Side, shape: Shape, place: usize, per_row: bool, append_only: bool) -> Result<()> {
+/// Decides what a side keeps. One with windows keeps rows in any case, to take them out of its state table when they close.
+fn equip(side: &mut Side, shape: Shape, place: usize, per_row: bool, append_only: bool, windowed: bool) -> Result<()> {
     let asked = shape.alone[1 - place] != Alone::Nothing;
-    if shape.pairs || per_row || shape.alone[place] != Alone::Nothing {
+    if shape.pairs || per_row || shape.alone[place] != Alone::Nothing || windowed {
         let schema = side.schema.clone();
-        side.rows = Some(if append_only { RowStore::append_only(schema) } else { RowStore::general(schema)? });
+        side.rows = Some(if append_only && !windowed { RowStore::append_only(schema) } else { RowStore::general(schema)? });
     }
     side.counts = (asked && !per_row).then(MatchCounts::default);
     side.matches = (per_row && shape.alone[place] != Alone::Nothing).then(MatchCounts::default);
@@ -358,6 +385,7 @@ impl Operate for JoinOperator {
             }
         }
         self.release_keys();
+        self.close_windows(step)?;
         Ok(out)
     }
 
@@ -376,6 +404,7 @@ impl Operate for JoinOperator {
     fn load(&mut self, table: usize, rows: RecordBatch) -> Result<()> {
         let batch = split_weights("join", &self.sides[table].schema, &rows)?;
         let Some((batch, _)) = self.intern_keys(table, batch, &mut Vec::new(), None)? else { return Ok(()) };
+        self.open_windows()?;
         let ids = std::mem::take(&mut self.ids);
         let side = &mut self.sides[table];
         if let Some(counts) = &mut side.counts {

@@ -53,6 +53,27 @@ impl Side {
         Ok(())
     }
 
+    /// Forgets all that is known of these keys. Gives the rows that are gone, with their weights negated.
+    pub(super) fn forget(&mut self, keys: &[u32]) -> Result<Option<WeightedBatch>> {
+        if let Some(counts) = &mut self.counts {
+            keys.iter().for_each(|&key| counts.set(key, 0));
+        }
+        let Some(rows) = &mut self.rows else { return Ok(None) };
+        let of_key = |&key: &u32| rows.positions(key).map(move |position| (key, position));
+        let (keys, positions): (Vec<u32>, Vec<u32>) = keys.iter().flat_map(of_key).unzip();
+        if positions.is_empty() {
+            return Ok(None);
+        }
+        let kept = rows.gather(&positions)?;
+        let weights = positions.iter().map(|&position| -rows.weight(position)).collect();
+        let gone = WeightedBatch { rows: kept, weights: Some(weights) };
+        rows.apply(&keys, &gone, &mut Vec::new())?;
+        if let Some(matches) = &mut self.matches {
+            positions.iter().for_each(|&position| matches.set(position, 0));
+        }
+        Ok(Some(gone))
+    }
+
     pub(super) fn memory(&self) -> usize {
         let counts = [&self.counts, &self.matches].into_iter().flatten().map(MatchCounts::memory).sum::<usize>();
         counts + self.rows.as_ref().map_or(0, RowStore::memory)

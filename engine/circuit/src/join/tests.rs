@@ -9,9 +9,11 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{BinaryExpr, Column};
 
 use super::JoinOperator;
-use crate::model::{Cells, Relation, add, apply, batch, random_delta, reload, schema, step};
+use crate::model::{
+    Cells, Relation, add, apply, batch, first_column_ends, random_delta, reload, schema, step, step_past, table_content,
+};
 use crate::random::Random;
-use crate::{Delta, JoinPlan, Operate, WeightedBatch};
+use crate::{Delta, JoinPlan, Operate, WeightedBatch, WindowBound};
 
 const JOIN_TYPES: [JoinType; 10] = [
     JoinType::Inner,
@@ -57,6 +59,10 @@ fn column(name: &str, place: usize) -> Arc<dyn PhysicalExpr> {
 }
 
 fn operator(case: Case) -> JoinOperator {
+    operator_with(case, None)
+}
+
+fn operator_with(case: Case, window: Option<WindowBound>) -> JoinOperator {
     let names = ["k", "s"];
     let filter = Arc::new(BinaryExpr::new(column("v", 2), Operator::Gt, column("v", 5)));
     let plan = JoinPlan {
@@ -65,6 +71,7 @@ fn operator(case: Case) -> JoinOperator {
         filter: case.filter.then_some(filter as Arc<dyn PhysicalExpr>),
         null_equals_null: case.null_equals_null,
         null_aware: case.null_aware,
+        window,
     };
     JoinOperator::new(&plan, input_schema(), input_schema(), output_schema(case.join_type), case.append_only).unwrap()
 }
@@ -218,7 +225,7 @@ fn keys_without_rows_are_given_up() {
 #[test]
 fn side_without_columns_is_counted() {
     let none = schema(&[]);
-    let plan = JoinPlan { join_type: JoinType::Inner, on: vec![], filter: None, null_equals_null: false, null_aware: false };
+    let plan = JoinPlan { join_type: JoinType::Inner, on: vec![], filter: None, null_equals_null: false, null_aware: false, window: None };
     let output = input_schema();
     let mut operator = JoinOperator::new(&plan, input_schema(), none.clone(), output, [false, false]).unwrap();
     let bare = crate::row_store::batch_of(&none, vec![], 2).unwrap();
@@ -230,4 +237,62 @@ fn side_without_columns_is_counted() {
     apply(&mut relation, &out);
     assert_eq!(relation, Relation::new());
     assert!(operator.memory() > 0);
+}
+
+/// Keys that end, against a join that keeps them for ever.
+fn check_windows(case: Case, seed: u64) {
+    let mut random = Random::new(seed);
+    let windowed = || operator_with(case, Some(first_column_ends()));
+    let (mut closing, mut keeping) = (windowed(), operator(case));
+    let mut open = [Relation::new(), Relation::new()];
+    let (mut out, mut expected) = (Relation::new(), Relation::new());
+    let mut changes = Vec::new();
+    for passed in 0..15 {
+        let row = |random: &mut Random| {
+            let mut row = random_row(random);
+            row[0] = row[0].map(|end| end + passed + 1);
+            row
+        };
+        let mut inputs = Vec::new();
+        for (side, open) in open.iter_mut().enumerate() {
+            open.retain(|row, _| row[0].is_none_or(|end| end > passed));
+            inputs.push(random_delta(&mut random, open, &input_schema(), case.append_only[side], row));
+        }
+        apply(&mut expected, &step(&mut keeping, inputs.clone(), &mut Vec::new()));
+        apply(&mut out, &step_past(&mut closing, inputs, &mut changes, Some(passed)));
+        assert_eq!(out, expected, "seed {seed}, {passed} passed, {case:?}");
+        if random.one_in(5) {
+            closing = windowed();
+            reload(&mut closing, &changes);
+        }
+    }
+    step_past(&mut closing, vec![Delta::empty(), Delta::empty()], &mut changes, Some(i64::MAX));
+    for table in 0..2 {
+        let kept = table_content(&input_schema(), table, &changes);
+        assert!(kept.keys().all(|row| row[0].is_none()), "seed {seed}, {case:?}: {kept:?}");
+        let rows = closing.sides[table].rows.as_ref().expect("rows, to take them out again");
+        assert_eq!(rows.is_empty(), kept.is_empty(), "seed {seed}, {case:?}");
+    }
+}
+
+#[test]
+fn keys_whose_windows_close_leave_state_and_stay_in_the_result() {
+    let mut seed = 0;
+    for join_type in JOIN_TYPES {
+        for bits in 0..16 {
+            let grows = bits & 4 != 0;
+            let case = Case {
+                join_type,
+                on: 1 + (bits & 1),
+                filter: bits & 2 != 0,
+                null_equals_null: bits & 8 != 0,
+                null_aware: false,
+                append_only: [grows, grows],
+            };
+            for _ in 0..4 {
+                seed += 1;
+                check_windows(case, seed);
+            }
+        }
+    }
 }

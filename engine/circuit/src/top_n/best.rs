@@ -109,9 +109,7 @@ impl BestRows {
         }
         self.ties.end_batch();
         let change = self.settle(arrival, &touched)?;
-        if self.dead > DEAD_ROWS_MIN && self.dead > self.rows.len() / 2 {
-            self.rewrite()?;
-        }
+        self.rewrite_sparse()?;
         Ok(change)
     }
 
@@ -227,6 +225,11 @@ impl BestRows {
         }
     }
 
+    /// Rewrites the blocks if most of their rows are dead.
+    fn rewrite_sparse(&mut self) -> Result<()> {
+        if self.dead > DEAD_ROWS_MIN && self.dead > self.rows.len() / 2 { self.rewrite() } else { Ok(()) }
+    }
+
     /// Copies the live rows into new blocks, partition by partition.
     fn rewrite(&mut self) -> Result<()> {
         let mut rows = Blocks::new(self.rows.schema().clone());
@@ -245,6 +248,25 @@ impl BestRows {
         (self.rows, self.keys, self.dead) = (rows, keys, 0);
         self.ties.forget_kept();
         Ok(())
+    }
+
+    /// Whether no row of a partition is kept.
+    pub(super) fn is_without(&self, partition: u32) -> bool {
+        self.slots.get(partition as usize * self.keep).is_none_or(|&first| first == EMPTY)
+    }
+
+    /// Drops the rows of partitions. Gives them, with their weights negated.
+    pub(super) fn forget(&mut self, partitions: &[u32]) -> Result<WeightedBatch> {
+        let mut gone = Vec::new();
+        for &partition in partitions {
+            let first = partition as usize * self.keep;
+            let slots = self.slots[first..first + self.keep].iter_mut();
+            gone.extend(slots.map(|slot| std::mem::replace(slot, EMPTY)).filter(|&slot| slot != EMPTY));
+        }
+        self.dead += gone.len();
+        let gone = WeightedBatch::constant(self.rows.gather(&gone)?, -1);
+        self.rewrite_sparse()?;
+        Ok(gone)
     }
 
     pub(super) fn memory(&self) -> usize {

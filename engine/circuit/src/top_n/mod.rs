@@ -17,6 +17,7 @@ use arrow::compute::filter_record_batch;
 use arrow::datatypes::{DataType, SchemaRef};
 
 use crate::row_store::{split_weights, weighted_rows, weighted_schema};
+use crate::window::OpenWindows;
 use crate::{ChunkKind, Delta, Error, Operate, Result, RowError, RowStore, StateChange, StateTable, Step, TopNPlan, WeightedBatch};
 use arrival::Ranking;
 use best::{BestRows, KEEP_MAX};
@@ -31,6 +32,7 @@ pub struct TopNOperator {
     ranking: Ranking,
     form: Form,
     append_only: bool,
+    windows: Option<OpenWindows>,
     /// Rows of the state table, until all is loaded.
     loading: Option<RowStore>,
 }
@@ -65,6 +67,7 @@ impl TopNOperator {
             schema: input_schema,
             form,
             append_only,
+            windows: plan.window.clone().map(OpenWindows::new),
             loading: None,
         })
     }
@@ -72,6 +75,9 @@ impl TopNOperator {
     fn add(&mut self, delta: Delta, errors: &mut Vec<RowError>) -> Result<Change> {
         let arrival = self.ranking.arrive(delta, &self.schema, errors)?;
         let partitions = self.ranking.index.capacity();
+        if let Some(windows) = &mut self.windows {
+            windows.open_new(&arrival.partitions, &self.ranking.index, |partition| self.form.is_without(partition))?;
+        }
         match &mut self.form {
             Form::Nothing => Ok(Change::default()),
             Form::Best(best) => best.add(&arrival, partitions),
@@ -82,6 +88,42 @@ impl TopNOperator {
                 Ok(change)
             }
         }
+    }
+
+    /// Takes in a delta: the output's difference, and what changes in the state table.
+    fn advance(&mut self, delta: Delta, step: &mut Step<'_>) -> Result<Delta> {
+        if delta.is_empty() || matches!(self.form, Form::Nothing) {
+            return Ok(Delta::empty());
+        }
+        if !self.append_only {
+            for batch in &delta.batches {
+                step.changes.push(StateChange { table: 0, rows: weighted_rows(&self.table, batch)? });
+            }
+        }
+        let change = self.add(delta, &mut step.errors)?;
+        for batch in change.kept.iter().filter(|batch| !batch.is_empty()) {
+            step.changes.push(StateChange { table: 0, rows: weighted_rows(&self.table, batch)? });
+        }
+        let mut out = Delta::empty();
+        change.emitted.into_iter().for_each(|batch| out.push(batch));
+        Ok(out)
+    }
+
+    /// Drops the rows of partitions whose windows are over: they change no more, and what was yielded stays.
+    fn close_windows(&mut self, step: &mut Step<'_>) -> Result<()> {
+        let Some(windows) = &mut self.windows else { return Ok(()) };
+        let closed = windows.close(step.watermarks, &self.ranking.index, |partition| !self.form.is_without(partition))?;
+        if closed.is_empty() {
+            return Ok(());
+        }
+        let gone = match &mut self.form {
+            Form::Nothing => return Ok(()),
+            Form::Best(best) => best.forget(&closed)?,
+            Form::Ordered(ordered) => ordered.forget(&closed)?,
+        };
+        step.changes.push(StateChange { table: 0, rows: weighted_rows(&self.table, &gone)? });
+        closed.into_iter().for_each(|partition| self.ranking.index.remove(partition));
+        Ok(())
     }
 
     /// The delta without rows of weight zero; for append-only input, none may be negative.
@@ -95,6 +137,17 @@ impl TopNOperator {
             checked.push(without_weightless(batch)?);
         }
         Ok(checked)
+    }
+}
+
+impl Form {
+    /// Whether no row of a partition is kept.
+    fn is_without(&self, partition: u32) -> bool {
+        match self {
+            Form::Nothing => true,
+            Form::Best(best) => best.is_without(partition),
+            Form::Ordered(ordered) => ordered.is_without(partition),
+        }
     }
 }
 
@@ -124,20 +177,8 @@ fn without_weightless(batch: WeightedBatch) -> Result<WeightedBatch> {
 impl Operate for TopNOperator {
     fn step(&mut self, inputs: Vec<Delta>, step: &mut Step<'_>) -> Result<Delta> {
         let delta = self.checked(inputs.into_iter().next().unwrap_or_default())?;
-        if delta.is_empty() || matches!(self.form, Form::Nothing) {
-            return Ok(Delta::empty());
-        }
-        if !self.append_only {
-            for batch in &delta.batches {
-                step.changes.push(StateChange { table: 0, rows: weighted_rows(&self.table, batch)? });
-            }
-        }
-        let change = self.add(delta, &mut step.errors)?;
-        for batch in change.kept.iter().filter(|batch| !batch.is_empty()) {
-            step.changes.push(StateChange { table: 0, rows: weighted_rows(&self.table, batch)? });
-        }
-        let mut out = Delta::empty();
-        change.emitted.into_iter().for_each(|batch| out.push(batch));
+        let out = self.advance(delta, step)?;
+        self.close_windows(step)?;
         Ok(out)
     }
 

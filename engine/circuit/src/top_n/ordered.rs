@@ -193,6 +193,24 @@ impl OrderedRows {
         }
     }
 
+    /// Whether no row of a partition is kept.
+    pub(super) fn is_without(&self, partition: u32) -> bool {
+        self.partitions.get(partition as usize).is_none_or(BTreeMap::is_empty)
+    }
+
+    /// Drops the rows of partitions. Gives them, with their weights negated.
+    pub(super) fn forget(&mut self, partitions: &[u32]) -> Result<WeightedBatch> {
+        let mut gone = Moved::default();
+        for &partition in partitions {
+            for (key, slot) in std::mem::take(&mut self.partitions[partition as usize]) {
+                self.bytes -= key.len() + ROW_OVERHEAD_BYTES;
+                gone.rows.push((key, slot.row_start));
+                gone.weights.push(-slot.weight);
+            }
+        }
+        self.decode(&gone)
+    }
+
     fn decode(&self, moved: &Moved) -> Result<WeightedBatch> {
         let mut columns = Vec::new();
         if let Some(converter) = &self.converter {

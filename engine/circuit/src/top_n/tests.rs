@@ -9,9 +9,11 @@ use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
 
 use super::{Form, TopNOperator};
-use crate::model::{Cells, Relation, add, apply, batch, random_delta, reload, schema, step};
+use crate::model::{
+    Cells, Relation, add, apply, batch, first_column_ends, random_delta, reload, schema, step, step_past, table_content,
+};
 use crate::random::Random;
-use crate::{Delta, Operate, StateChange, TopNPlan};
+use crate::{Delta, Operate, StateChange, TopNPlan, WindowBound};
 
 #[derive(Debug, Clone)]
 struct Case {
@@ -43,6 +45,10 @@ fn column(place: usize) -> Arc<dyn PhysicalExpr> {
 }
 
 fn operator(case: &Case) -> TopNOperator {
+    operator_with(case, None)
+}
+
+fn operator_with(case: &Case, window: Option<WindowBound>) -> TopNOperator {
     let order = |&(place, descending, nulls_first): &(usize, bool, bool)| {
         PhysicalSortExpr::new(column(place), SortOptions { descending, nulls_first })
     };
@@ -52,6 +58,7 @@ fn operator(case: &Case) -> TopNOperator {
         offset: case.offset,
         limit: case.limit,
         with_rank: case.with_rank,
+        window,
     };
     TopNOperator::new(&plan, input_schema(), output_schema(case.with_rank), case.append_only).unwrap()
 }
@@ -122,13 +129,7 @@ fn check(case: &Case, seed: u64) {
 fn check_kept(case: &Case, input: &Relation, changes: &[StateChange]) {
     let bound = case.offset.saturating_add(case.limit);
     let all = Case { offset: 0, limit: if case.limit == 0 { 0 } else { bound }, with_rank: false, ..case.clone() };
-    let mut kept = Relation::new();
-    for change in changes {
-        let width = change.rows.num_columns() - 1;
-        let rows = crate::row_store::split_weights("test", &input_schema(), &change.rows).unwrap();
-        assert_eq!(width, 3);
-        apply(&mut kept, &Delta::of(rows));
-    }
+    let kept = table_content(&input_schema(), 0, changes);
     assert_eq!(kept, expected(&all, input), "{case:?}");
 }
 
@@ -182,5 +183,50 @@ fn many_ties_are_settled() {
         rows.iter().for_each(|(row, weight)| add(&mut input, row.clone(), *weight));
         apply(&mut out, &step(&mut operator, vec![Delta::of(batch(&input_schema(), &rows))], &mut Vec::new()));
         assert_eq!(out, expected(&case, &input));
+    }
+}
+
+/// Partitions that end, against an operator that keeps them for ever.
+fn check_windows(case: &Case, seed: u64) {
+    let mut random = Random::new(seed);
+    let windowed = || operator_with(case, Some(first_column_ends()));
+    let (mut closing, mut keeping) = (windowed(), operator(case));
+    let (mut open, mut out, mut expected) = (Relation::new(), Relation::new(), Relation::new());
+    let mut changes = Vec::new();
+    for passed in 0..20 {
+        open.retain(|row, _| row[0].is_none_or(|end| end > passed));
+        let row = |random: &mut Random| {
+            let mut row = random_row(random);
+            row[0] = row[0].map(|end| end + passed + 1);
+            row
+        };
+        let delta = random_delta(&mut random, &mut open, &input_schema(), case.append_only, row);
+        apply(&mut expected, &step(&mut keeping, vec![delta.clone()], &mut Vec::new()));
+        apply(&mut out, &step_past(&mut closing, vec![delta], &mut changes, Some(passed)));
+        assert_eq!(out, expected, "seed {seed}, {passed} passed, {case:?}");
+        if random.one_in(5) {
+            closing = windowed();
+            reload(&mut closing, &changes);
+        }
+    }
+    step_past(&mut closing, vec![Delta::empty()], &mut changes, Some(i64::MAX));
+    let kept = table_content(&input_schema(), 0, &changes);
+    assert!(kept.keys().all(|row| row[0].is_none()), "seed {seed}: {kept:?}");
+    assert!(closing.ranking.index.len() <= 1, "only the NULL partition is left");
+}
+
+#[test]
+fn partitions_whose_windows_close_leave_state_and_stay_in_the_result() {
+    let mut seed = 0;
+    for (offset, limit) in [(0, 1), (1, 2), (0, 40), (0, usize::MAX)] {
+        for bits in 0..4 {
+            let order = vec![(1, false, false)];
+            let case =
+                Case { partition: true, order, offset, limit, with_rank: bits & 1 != 0, append_only: bits & 2 != 0 };
+            for _ in 0..10 {
+                seed += 1;
+                check_windows(&case, seed);
+            }
+        }
     }
 }
