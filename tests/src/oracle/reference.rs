@@ -9,6 +9,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::datasource::MemTable;
 use datafusion::error::DataFusionError;
+use datafusion::physical_plan::collect;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::FutureExt;
 
@@ -66,9 +67,8 @@ pub struct Unanswered {
 async fn ask(context: &SessionContext, sql: &str) -> Result<(SchemaRef, Vec<RecordBatch>)> {
     let unanswered = |reason: String| Unanswered { sql: sql.to_owned(), reason };
     let asked = async {
-        let frame = context.sql(sql).await?;
-        let schema: SchemaRef = Arc::new(frame.schema().as_arrow().clone());
-        Ok::<_, DataFusionError>((schema, frame.collect().await?))
+        let plan = context.sql(sql).await?.create_physical_plan().await?;
+        Ok::<_, DataFusionError>((plan.schema(), collect(plan, context.task_ctx()).await?))
     };
     match AssertUnwindSafe(asked).catch_unwind().await {
         Ok(answer) => Ok(answer.map_err(|error| unanswered(error.strip_backtrace()))?),

@@ -183,8 +183,12 @@ impl Generator<'_> {
 
     /// An order that leaves no ties but equal rows.
     pub(super) fn total_order(&mut self, scope: &[Named]) -> String {
-        let first = self.any_expression(scope, 1).text;
-        let mut terms = vec![self.directed(first)];
+        let mut first = self.any_expression(scope, 1);
+        // DataFusion can't number rows by a time of day, an interval or bytes.
+        if Kind::RARE.contains(&first.kind) {
+            first.text = self.expression(scope, Kind::Big, 1);
+        }
+        let mut terms = vec![self.directed(first.text)];
         for column in plain(scope) {
             terms.push(self.directed(column.text));
         }

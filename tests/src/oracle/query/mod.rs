@@ -135,6 +135,8 @@ struct Generator<'a> {
     /// What Monsoon and DataFusion are given differently; a later one may have earlier ones in it.
     substitutes: Vec<Substitute>,
     names: usize,
+    /// How many queries the one that is being made is inside of.
+    inside: usize,
     /// Names of the forms in the query that is being made.
     forms: BTreeSet<&'static str>,
 }
@@ -149,7 +151,7 @@ impl<'a> Generator<'a> {
         let keyed = found(|form| matches!(form, world::Form::Keyed(key) if key.len() == 1));
         let scale = world.scale;
         let readable = world.bases.iter().map(readable).collect();
-        Generator { random, readable, views: Vec::new(), scale, timed, keyed, substitutes: Vec::new(), names: 0, forms: BTreeSet::new() }
+        Generator { random, readable, views: Vec::new(), scale, timed, keyed, substitutes: Vec::new(), names: 0, inside: 0, forms: BTreeSet::new() }
     }
 
     fn define(&mut self, name: String) -> Definition {
@@ -210,7 +212,9 @@ impl<'a> Generator<'a> {
     fn source(&mut self, depth: usize) -> Source {
         let alias = self.name("a");
         if depth > 0 && self.random.one_in(2) {
+            self.inside += 1;
             let query = self.query(depth - 1);
+            self.inside -= 1;
             // Without a column to compute with there is nothing to do for what stands around it.
             if query.columns.iter().any(|column| column.kind != Kind::Opaque) {
                 return aliased(format!("({})", query.text), &query.columns, &alias);
