@@ -116,7 +116,8 @@ impl Generator<'_> {
         let mut items: Vec<Item> = groups.iter().map(|text| Item { text: text.clone(), kind: Kind::Moment }).collect();
         if self.random.one_in(2) {
             let column = self.column(&source.scope);
-            if !groups.contains(&column.text) {
+            // By the moment and its window is by the moment alone, to DataFusion's optimiser and so to Monsoon.
+            if !groups.iter().any(|group| group.contains(&column.text)) {
                 groups.push(column.text.clone());
                 items.push(column);
             }
