@@ -28,11 +28,17 @@ impl Multiset {
             for (place, column) in columns.iter().enumerate() {
                 cells.push(cell(column.value(row).try_to_string()?, rows, place, row));
             }
-            let count = self.0.entry(cells).or_default();
-            *count += weight(row);
+            self.add_row(cells, weight(row));
         }
-        self.0.retain(|_, count| *count != 0);
         Ok(())
+    }
+
+    fn add_row(&mut self, row: Cells, weight: i64) {
+        let count = self.0.get(&row).copied().unwrap_or(0) + weight;
+        match count {
+            0 => self.0.remove(&row),
+            _ => self.0.insert(row, count),
+        };
     }
 
     /// Adds rows once each.

@@ -110,9 +110,11 @@ impl Generator<'_> {
             "JOIN", "JOIN", "JOIN", "LEFT JOIN", "LEFT JOIN", "RIGHT JOIN", "RIGHT JOIN", "FULL JOIN", "FULL JOIN", "LEFT SEMI JOIN",
             "LEFT ANTI JOIN", "RIGHT SEMI JOIN", "RIGHT ANTI JOIN", "CROSS JOIN",
         ]);
-        if join == "CROSS JOIN" {
+        // Inside of other joins the pairs would be too many.
+        if join == "CROSS JOIN" && self.inside == 0 {
             return Source { text: format!("{} CROSS JOIN {}", left.text, right.text), scope };
         }
+        let join = if join == "CROSS JOIN" { "JOIN" } else { join };
         let mut conditions = self.equalities(&left.scope, &right.scope);
         if conditions.is_empty() && join == "FULL JOIN" {
             conditions.push(format!("CAST({} AS BIGINT) = CAST({} AS BIGINT)", self.leaf(&left.scope, Kind::Big), self.leaf(&right.scope, Kind::Big)));

@@ -29,7 +29,7 @@ impl Generator<'_> {
             (slide_s, format!("TUMBLE({stream}, {time}, INTERVAL '{slide_s} seconds'{offset})"))
         } else {
             // Not always a multiple of the slide, and sometimes smaller.
-            let size_s = if self.random.one_in(3) { self.random.between(1, 25) } else { slide_s * self.random.between(2, 3) };
+            let size_s = if self.random.one_in(3) { self.random.between(1, 3 * slide_s) } else { slide_s * self.random.between(2, 3) };
             (size_s, format!("HOP({stream}, {time}, INTERVAL '{slide_s} seconds', INTERVAL '{size_s} seconds'{offset})"))
         };
         let bin = format!("date_bin(INTERVAL '{slide_s} seconds', {time}, TIMESTAMP '1970-01-01 00:00:00' + INTERVAL '{offset_s} seconds')");
@@ -116,7 +116,8 @@ impl Generator<'_> {
         let mut items: Vec<Item> = groups.iter().map(|text| Item { text: text.clone(), kind: Kind::Moment }).collect();
         if self.random.one_in(2) {
             let column = self.column(&source.scope);
-            if !groups.contains(&column.text) {
+            // By the moment and its window is by the moment alone, to DataFusion's optimiser and so to Monsoon.
+            if !groups.iter().any(|group| group.contains(&column.text)) {
                 groups.push(column.text.clone());
                 items.push(column);
             }
