@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, new_null_array};
-use arrow::compute::concat;
+use arrow::compute::{cast, concat};
 use arrow::datatypes::DataType;
 use arrow::util::pretty::pretty_format_batches;
 use datafusion::common::cast::as_boolean_array;
@@ -70,8 +70,14 @@ pub fn evaluate_predicate(
     Ok(as_boolean_array(&array)?.clone())
 }
 
+/// In the type that the expression says it has: some of DataFusion's functions answer in another one (`to_timestamp` without the
+/// session's time zone).
 fn evaluate_whole(expression: &Arc<dyn PhysicalExpr>, rows: &RecordBatch) -> datafusion::error::Result<ArrayRef> {
-    guard(|| expression.evaluate(rows)?.into_array(rows.num_rows()))
+    guard(|| {
+        let array = expression.evaluate(rows)?.into_array(rows.num_rows())?;
+        let declared = expression.data_type(rows.schema_ref())?;
+        if array.data_type() == &declared { Ok(array) } else { Ok(cast(&array, &declared)?) }
+    })
 }
 
 fn note(
