@@ -12,7 +12,7 @@ use super::conflict::{Conflict, conflict};
 use super::literal::literal_columns;
 use super::parameter::{parameter_count, parameter_field, plan_parameters, substitute};
 use super::resolve::place_of;
-use super::select::text;
+use super::select::{PlannedQuery, text};
 use super::text_rows::complete;
 use super::{Prepared, Session};
 use crate::catalog::Relation;
@@ -26,6 +26,24 @@ pub(super) fn target(insert: &Insert) -> Result<&ObjectName> {
     match &insert.table {
         TableObject::TableName(name) => Ok(name),
         other => Err(SqlError::unsupported(format!("INSERT INTO {other} is not supported"))),
+    }
+}
+
+/// Where an INSERT's rows come from.
+enum Source {
+    /// Literals and defaults: rows of the relation already.
+    Rows(RecordBatch),
+    /// A query that hasn't run yet, and the places of its columns.
+    Query(Box<PlannedQuery>, Vec<usize>),
+}
+
+impl Source {
+    /// Whether the rows may overwrite those that they were made from.
+    fn is_read_back(&self, relation: &Relation) -> bool {
+        match self {
+            Source::Rows(_) => false,
+            Source::Query(planned, _) => !relation.key.is_empty() && planned.reads(relation.id),
+        }
     }
 }
 
@@ -61,14 +79,24 @@ impl Session {
         }
         let relation = self.insertable(statement, target(insert)?)?;
         let conflict = conflict(insert, &relation)?;
-        let batches = self.insert_batches(statement, insert, &relation, &prepared.parameters, parameters).await?;
+        let source = self.insert_source(statement, insert, &relation, &prepared.parameters, parameters).await?;
         let rows = match conflict {
+            // As an UPDATE does: nobody changes the rows between the reading and the writing.
+            Conflict::Overwrite if source.is_read_back(&relation) => {
+                let held = self.lock_alone(&[&relation]).await?;
+                let batches = self.insert_batches(statement, &relation, source).await?;
+                let rows = row_count(&batches);
+                self.write_back(vec![inserted(&relation, batches)], held).await?;
+                rows
+            }
             Conflict::Overwrite => {
+                let batches = self.insert_batches(statement, &relation, source).await?;
                 let rows = row_count(&batches);
                 self.add_rows(inserted(&relation, batches)).await?;
                 rows
             }
             Conflict::Skip => {
+                let batches = self.insert_batches(statement, &relation, source).await?;
                 let held = self.lock_alone(&[&relation]).await?;
                 let batches = self.without_conflicts(&relation, batches).await?;
                 let rows = row_count(&batches);
@@ -79,54 +107,67 @@ impl Session {
         complete(format!("INSERT 0 {rows}"))
     }
 
-    async fn insert_batches(
+    async fn insert_source(
         &mut self,
         statement: &Statement,
         insert: &Insert,
         relation: &Relation,
         parameter_fields: &[FieldRef],
         parameters: &[ScalarValue],
-    ) -> Result<Vec<RecordBatch>> {
+    ) -> Result<Source> {
         let places = self.insert_places(statement, relation, insert)?;
         let Some(source) = &insert.source else {
-            return Ok(vec![assemble(relation, &[], Vec::new(), 1, || self.planner())?]);
+            return assemble(relation, &[], Vec::new(), 1, || self.planner()).map(Source::Rows);
         };
         if let Some(rows) = values_rows(source) {
             let places = value_places(statement, insert, &rows, places)?;
             let fields: Vec<Field> = places.iter().map(|place| relation.schema.field(*place).clone()).collect();
             if let Some(columns) = literal_columns(statement, &rows, &fields, parameters, parameter_fields)? {
-                return Ok(vec![assemble(relation, &places, columns, rows.len(), || self.planner())?]);
+                return assemble(relation, &places, columns, rows.len(), || self.planner()).map(Source::Rows);
             }
             let mut query = source.as_ref().clone();
             replace_defaults(&mut query, relation, &places)?;
             substitute(&mut query, parameters, parameter_fields)?;
-            return self.insert_query(statement, insert, &query, relation, &places).await;
+            return self.query_source(statement, insert, &query, places).await;
         }
         let mut query = source.as_ref().clone();
         substitute(&mut query, parameters, parameter_fields)?;
-        self.insert_query(statement, insert, &query, relation, &places).await
+        self.query_source(statement, insert, &query, places).await
     }
 
-    async fn insert_query(
+    async fn query_source(
         &mut self,
         statement: &Statement,
         insert: &Insert,
         query: &Query,
-        relation: &Relation,
-        places: &[usize],
-    ) -> Result<Vec<RecordBatch>> {
-        let budget = self.commit_budget("INSERT");
-        let (schema, batches) = self.collect(query, text(statement), budget).await?;
-        let width = schema.fields().len();
+        mut places: Vec<usize>,
+    ) -> Result<Source> {
+        let planned = self.plan_query(query, text(statement)).await?;
+        let width = planned.plan.schema().fields().len();
         check_width(statement, insert, width, places.len(), |n| expression_place(statement, query, n))?;
-        let places = &places[..width];
+        places.truncate(width);
+        Ok(Source::Query(Box::new(planned), places))
+    }
+
+    async fn insert_batches(
+        &mut self,
+        statement: &Statement,
+        relation: &Relation,
+        source: Source,
+    ) -> Result<Vec<RecordBatch>> {
+        let (planned, places) = match source {
+            Source::Rows(rows) => return Ok(vec![rows]),
+            Source::Query(planned, places) => (planned, places),
+        };
+        let budget = self.commit_budget("INSERT");
+        let (schema, batches) = self.collect_planned(*planned, text(statement), budget).await?;
         let mut assembled = Vec::with_capacity(batches.len());
         let mut budget = self.commit_budget("INSERT");
         for batch in batches {
             let columns = places.iter().zip(batch.columns()).zip(schema.fields());
             let columns: Result<Vec<ArrayRef>> =
                 columns.map(|((place, array), source)| assign(array, source, relation.schema.field(*place))).collect();
-            let whole = assemble(relation, places, columns?, batch.num_rows(), || self.planner())?;
+            let whole = assemble(relation, &places, columns?, batch.num_rows(), || self.planner())?;
             budget.add(&whole)?;
             assembled.push(whole);
         }

@@ -1,10 +1,11 @@
 //! Locks of a table's content.
 //!
 //! What only adds rows shares a table, and only while it writes: an INSERT, a COMMIT, the end of a COPY. What writes back rows
-//! that it has read (UPDATE, DELETE, TRUNCATE, ON CONFLICT DO NOTHING) has the table alone, from before it reads until it has
-//! written: for a statement or, since a transaction writes at COMMIT, until the transaction's end. So rows that wait in an
-//! open transaction or COPY keep nobody from writing; changed rows that wait keep others from writing to their table, as in
-//! Postgres they keep them from writing those rows. `idle-in-transaction-timeout` bounds that.
+//! that it has read (UPDATE, DELETE, TRUNCATE, ON CONFLICT DO NOTHING, an INSERT into a table with a key whose query reads
+//! that table) has the table alone, from before it reads until it has written: for a statement or, since a transaction writes
+//! at COMMIT, until the transaction's end. So rows that wait in an open transaction or COPY keep nobody from writing; changed
+//! rows that wait keep others from writing to their table, as in Postgres they keep them from writing those rows.
+//! `idle-in-transaction-timeout` bounds that.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;

@@ -9,6 +9,7 @@ use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast::Query;
 use futures::StreamExt;
+use monsoon_circuit::RelationId;
 
 use super::commit_budget::CommitBudget;
 use super::{Prepared, Session};
@@ -30,6 +31,23 @@ impl PlannedQuery {
     /// The columns as the client sees them.
     pub(super) fn schema(&self) -> SchemaRef {
         output_schema(self.plan.schema().as_arrow(), &self.bare_integers)
+    }
+
+    /// Whether its rows come from a relation: read by its name, through a view, or as materialized views have kept them.
+    pub(super) fn reads(&self, id: RelationId) -> bool {
+        let snapshot = self.planner.catalog.snapshot();
+        let mut reached = self.planner.catalog.used();
+        let mut next = 0;
+        while let Some(relation) = reached.get(next).copied() {
+            next += 1;
+            let inputs = snapshot.by_id(relation).map(|relation| relation.depends_on.clone()).unwrap_or_default();
+            for input in inputs {
+                if !reached.contains(&input) {
+                    reached.push(input);
+                }
+            }
+        }
+        reached.contains(&id)
     }
 }
 
@@ -91,12 +109,20 @@ impl Session {
         &mut self,
         query: &Query,
         text: Text<'_>,
+        budget: CommitBudget,
+    ) -> Result<(SchemaRef, Vec<RecordBatch>)> {
+        let planned = self.plan_query(query, text).await?;
+        self.collect_planned(planned, text, budget).await
+    }
+
+    /// Runs a planned query and returns all of its rows, as far as the budget goes.
+    pub(super) async fn collect_planned(
+        &mut self,
+        planned: PlannedQuery,
+        text: Text<'_>,
         mut budget: CommitBudget,
     ) -> Result<(SchemaRef, Vec<RecordBatch>)> {
-        let planner = self.planner()?;
-        let mut query = query.clone();
-        name_columns(&mut query);
-        let plan = planner.plan(&query, text).await?;
+        let PlannedQuery { planner, plan, .. } = planned;
         let schema: SchemaRef = Arc::clone(plan.schema().inner());
         let overlay = self.overlay();
         let mut rows =

@@ -181,13 +181,18 @@ impl Settings {
         Ok(())
     }
 
-    /// Everything back to the session's defaults.
-    pub(super) fn reset_all(&mut self) {
+    /// Everything back to the session's defaults. Returns what that was, by name, with the values before.
+    pub(super) fn reset_all(&mut self) -> Vec<(String, Option<String>)> {
         let names: Vec<String> = self.values.keys().cloned().collect();
+        let mut reset = Vec::with_capacity(names.len());
         for name in names {
+            let before = self.get(&name);
             // What can't be reset belongs to the open transaction, and stays.
-            let _ = self.reset(&name);
+            if self.reset(&name).is_ok() {
+                reset.push((name, before));
+            }
         }
+        reset
     }
 
     fn put(&mut self, lower: &str, known: &Known, value: String) {

@@ -390,6 +390,162 @@ async fn changed_rows_that_wait_for_their_commit_are_not_overwritten() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_insert_of_what_its_table_holds_loses_no_update() {
+    let directory = Directory::new();
+    let database = open(&directory.0).await;
+    let (mut one, mut two) = (database.session(SessionStart::default()), database.session(SessionStart::default()));
+    check(
+        &mut one,
+        &[
+            ("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "CREATE TABLE"),
+            ("CREATE VIEW w AS SELECT id, v FROM t", "CREATE VIEW"),
+            ("CREATE MATERIALIZED VIEW m AS SELECT id, v FROM t", "CREATE MATERIALIZED VIEW"),
+        ],
+    )
+    .await;
+    let early = Duration::from_millis(100);
+    for source in ["t", "w", "m"] {
+        let add_one = format!("INSERT INTO t SELECT id, v + 1 FROM {source}");
+        let begin = [("INSERT INTO t VALUES (1, 1)", "INSERT 0 1"), ("BEGIN", "BEGIN"), (&*add_one, "INSERT 0 1")];
+        check(&mut one, &begin).await;
+        let mut update = Box::pin(run(&mut two, "UPDATE t SET v = v + 10"));
+        assert!(tokio::time::timeout(early, &mut update).await.is_err(), "an update of rows read from {source}");
+        check(&mut one, &[("COMMIT", "COMMIT")]).await;
+        assert_eq!(soon(update).await, "UPDATE 1", "{source}");
+        check(&mut two, &[("BEGIN", "BEGIN"), ("UPDATE t SET v = v + 100", "UPDATE 1")]).await;
+        let mut insert = Box::pin(run(&mut one, &add_one));
+        assert!(tokio::time::timeout(early, &mut insert).await.is_err(), "an insert over rows read from {source}");
+        check(&mut two, &[("COMMIT", "COMMIT")]).await;
+        assert_eq!(soon(insert).await, "INSERT 0 1", "{source}");
+        // 1 + 1 + 10 + 100 + 1.
+        check(&mut one, &[("SELECT * FROM t", "1|113")]).await;
+    }
+    database.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_insert_of_what_another_table_holds_keeps_nobody_from_writing() {
+    let directory = Directory::new();
+    let database = open(&directory.0).await;
+    let (mut one, mut two) = (database.session(SessionStart::default()), database.session(SessionStart::default()));
+    check(
+        &mut one,
+        &[
+            ("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "CREATE TABLE"),
+            ("CREATE TABLE u (id INT PRIMARY KEY, v INT)", "CREATE TABLE"),
+            ("INSERT INTO t VALUES (1, 1)", "INSERT 0 1"),
+            ("INSERT INTO u VALUES (2, 2)", "INSERT 0 1"),
+            ("BEGIN", "BEGIN"),
+            ("INSERT INTO t SELECT id, v + 1 FROM u", "INSERT 0 1"),
+            ("INSERT INTO t VALUES (3, 1 + 2)", "INSERT 0 1"),
+        ],
+    )
+    .await;
+    soon(check(&mut two, &[("UPDATE t SET v = v + 10", "UPDATE 1")])).await;
+    check(&mut one, &[("COMMIT", "COMMIT"), ("SELECT * FROM t ORDER BY id", "1|11\n2|3\n3|3")]).await;
+    database.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_commit_leaves_the_settings_as_they_were() {
+    let directory = Directory::new();
+    let database = open(&directory.0).await;
+    let (mut one, mut two) = (database.session(SessionStart::default()), database.session(SessionStart::default()));
+    check(
+        &mut one,
+        &[
+            ("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "CREATE TABLE"),
+            ("INSERT INTO t VALUES (1, 1)", "INSERT 0 1"),
+            ("BEGIN", "BEGIN"),
+            ("UPDATE t SET v = 2", "UPDATE 1"),
+        ],
+    )
+    .await;
+    check(
+        &mut two,
+        &[
+            ("BEGIN READ WRITE", "BEGIN"),
+            ("SET LOCAL lock_timeout = '7'", "SET"),
+            ("SET work_mem = '16MB'", "SET"),
+            ("INSERT INTO t VALUES (2, 2)", "INSERT 0 1"),
+        ],
+    )
+    .await;
+    let commit = tokio::time::timeout(Duration::from_millis(100), run(&mut two, "COMMIT")).await;
+    assert!(commit.is_err(), "a commit to a table that another transaction has alone");
+    assert_eq!(two.transaction_status(), TransactionStatus::Idle);
+    check(&mut two, &[("SHOW lock_timeout", "0"), ("SHOW work_mem", "4MB")]).await;
+    check(&mut one, &[("COMMIT", "COMMIT"), ("SELECT * FROM t", "1|2")]).await;
+    database.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reset_is_undone_at_rollback_and_leaves_a_transaction_read_only() {
+    let directory = Directory::new();
+    let database = open(&directory.0).await;
+    let mut session = database.session(SessionStart::default());
+    check(
+        &mut session,
+        &[
+            ("CREATE TABLE t (id INT PRIMARY KEY)", "CREATE TABLE"),
+            ("SET work_mem = '16MB'", "SET"),
+            ("SET lock_timeout = '7'", "SET"),
+            ("SET my.own = 'x'", "SET"),
+            ("BEGIN READ ONLY", "BEGIN"),
+            ("RESET work_mem", "RESET"),
+            ("RESET ALL", "RESET"),
+            ("SHOW work_mem", "4MB"),
+            ("SHOW lock_timeout", "0"),
+            ("SHOW transaction_read_only", "on"),
+            ("INSERT INTO t VALUES (1)", "25006 cannot execute INSERT in a read-only transaction"),
+            ("ROLLBACK", "ROLLBACK"),
+            ("SHOW work_mem", "16MB"),
+            ("SHOW lock_timeout", "7"),
+            ("SHOW my.own", "x"),
+            ("BEGIN READ ONLY", "BEGIN"),
+            ("RESET transaction_read_only", "0A000 parameter \"transaction_read_only\" cannot be reset"),
+            ("ROLLBACK", "ROLLBACK"),
+            ("BEGIN", "BEGIN"),
+            ("RESET ALL", "RESET"),
+            ("COMMIT", "COMMIT"),
+            ("SHOW work_mem", "4MB"),
+            ("SHOW lock_timeout", "0"),
+        ],
+    )
+    .await;
+    database.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_are_undone_in_the_order_they_were_made() {
+    let directory = Directory::new();
+    let database = open(&directory.0).await;
+    let mut session = database.session(SessionStart::default());
+    let set = |mb: u32| format!("SET work_mem = '{mb}MB'");
+    let local = |mb: u32| format!("SET LOCAL work_mem = '{mb}MB'");
+    let reset = || "RESET work_mem".to_owned();
+    // What is set in a transaction that begins with 10 MB, and what is left after COMMIT. ROLLBACK leaves 10 MB.
+    let cases = [
+        (vec![local(11), set(12)], "12MB"),
+        (vec![set(11), local(12)], "11MB"),
+        (vec![local(11), local(12)], "10MB"),
+        (vec![local(11), set(12), local(13)], "12MB"),
+        (vec![set(11), local(12), set(13)], "13MB"),
+        (vec![local(11), reset()], "4MB"),
+        (vec![reset(), local(11)], "4MB"),
+    ];
+    for (statements, left) in &cases {
+        for (end, left) in [("COMMIT", *left), ("ROLLBACK", "10MB")] {
+            run(&mut session, &set(10)).await;
+            run(&mut session, &format!("BEGIN; {}", statements.join("; "))).await;
+            assert_eq!(run(&mut session, end).await, end, "{statements:?}");
+            assert_eq!(run(&mut session, "SHOW work_mem").await, left, "{statements:?} {end}");
+        }
+    }
+    database.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_failed_transaction_lets_go_of_its_tables() {
     let directory = Directory::new();
     let database = open(&directory.0).await;

@@ -7,11 +7,12 @@ use monsoon_batch::Change;
 use monsoon_circuit::{RelationId, WeightedBatch};
 use parking_lot::Mutex;
 
-use super::Session;
 use super::change_buffer::ChangeBuffer;
 use super::commit_budget::commit_bytes_max;
 use super::lock::{AloneLock, share};
+use super::setting::SettingChanges;
 use super::text_rows::complete;
+use super::{Facts, Session};
 use crate::database::engine_error;
 use crate::error::{Result, SqlError};
 use crate::response::Response;
@@ -26,20 +27,18 @@ pub(super) struct Transaction {
     savepoints: Vec<(String, usize)>,
     /// Locks of tables whose rows were read to be changed, until the end.
     pub(super) locks: HashMap<RelationId, AloneLock>,
-    /// Settings as they were: put back at the end (SET LOCAL), and at ROLLBACK (SET).
-    local_settings: Vec<(String, Option<String>)>,
-    settings: Vec<(String, Option<String>)>,
+    /// What goes without `SettingChanges::keep` is undone: a ROLLBACK's, and that of a COMMIT that fails or is cancelled.
+    settings: SettingChanges,
     has_failed: bool,
 }
 
 impl Transaction {
-    fn new(bytes_max: usize) -> Transaction {
+    fn new(bytes_max: usize, facts: Arc<Facts>) -> Transaction {
         Transaction {
             changes: Arc::new(Mutex::new(ChangeBuffer::new(bytes_max))),
             savepoints: Vec::new(),
             locks: HashMap::new(),
-            local_settings: Vec::new(),
-            settings: Vec::new(),
+            settings: SettingChanges::new(facts),
             has_failed: false,
         }
     }
@@ -62,8 +61,7 @@ impl Transaction {
     }
 
     pub(super) fn note_setting(&mut self, name: &str, before: Option<String>, local: bool) {
-        let list = if local { &mut self.local_settings } else { &mut self.settings };
-        list.push((name.to_owned(), before));
+        self.settings.note(name, before, local);
     }
 
     fn savepoint(&self, name: &str) -> Result<usize> {
@@ -78,7 +76,8 @@ impl Session {
             self.notice("WARNING", "25001", "there is already a transaction in progress");
             self.set_transaction(read_only)?;
         } else {
-            self.transaction = Some(Transaction::new(commit_bytes_max(&self.database.config)));
+            let bytes_max = commit_bytes_max(&self.database.config);
+            self.transaction = Some(Transaction::new(bytes_max, Arc::clone(&self.facts)));
             self.set_read_only(read_only)?;
         }
         complete("BEGIN")
@@ -91,15 +90,11 @@ impl Session {
         };
         self.cursors.retain(|_, cursor| cursor.is_held());
         if transaction.has_failed {
-            self.undo_settings(transaction);
             return complete("ROLLBACK");
         }
         let changes = transaction.changes.lock().take();
-        if let Err(error) = self.write_transaction(changes, &transaction.locks).await {
-            self.undo_settings(transaction);
-            return Err(error);
-        }
-        self.restore_settings(transaction.local_settings);
+        self.write_transaction(changes, &transaction.locks).await?;
+        transaction.settings.keep();
         complete("COMMIT")
     }
 
@@ -110,16 +105,11 @@ impl Session {
         Ok(())
     }
 
-    fn undo_settings(&mut self, transaction: Transaction) {
-        self.restore_settings(transaction.settings);
-        self.restore_settings(transaction.local_settings);
-    }
-
     pub(super) fn rollback(&mut self) -> Result<Response> {
         match self.transaction.take() {
             Some(transaction) => {
                 self.cursors.retain(|_, cursor| cursor.is_held());
-                self.undo_settings(transaction);
+                drop(transaction);
             }
             None => self.notice("WARNING", "25P01", "there is no transaction in progress"),
         }
