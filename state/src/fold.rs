@@ -4,7 +4,7 @@
 //! once per tier, and a table of N commits has about 8 log8(N) chunks. Only the writer of the chunks knows how to merge
 //! their contents; this module knows which, and when.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use bytes::Bytes;
 
@@ -63,7 +63,7 @@ impl FoldPolicy {
         runs
     }
 
-    /// Does one fold of `table`'s chunks of txids after `after`, if there is one to do. `merge` gets the chunks, oldest first,
+    /// Does one fold of `table`'s chunks of these txids, if there is one to do. `merge` gets the chunks, oldest first,
     /// and answers what takes their place (`None`: nothing is left of them). Answers whether anything was folded: call again
     /// until it says no.
     ///
@@ -72,11 +72,11 @@ impl FoldPolicy {
         &self,
         store: &dyn StateStore,
         table: TableId,
-        after: TxId,
+        txids: RangeInclusive<TxId>,
         merge: &dyn Fn(&[Chunk]) -> Result<Option<Bytes>>,
     ) -> Result<bool> {
         let mut sizes = store.chunk_sizes(table)?;
-        sizes.retain(|(id, ..)| id.txid > after);
+        sizes.retain(|(id, ..)| txids.contains(&id.txid));
         let Some(range) = self.pick(&sizes) else { return Ok(false) };
         let tier = sizes[range.start].1.saturating_add(1);
         let ids: Vec<_> = sizes[range].iter().map(|(id, _, _)| *id).collect();
@@ -93,10 +93,10 @@ impl FoldPolicy {
 pub fn fold_table(
     store: &dyn StateStore,
     table: TableId,
-    after: TxId,
+    txids: RangeInclusive<TxId>,
     merge: &dyn Fn(&[Chunk]) -> Result<Option<Bytes>>,
 ) -> Result<bool> {
-    FoldPolicy::default().fold(store, table, after, merge)
+    FoldPolicy::default().fold(store, table, txids, merge)
 }
 
 #[cfg(test)]
@@ -104,6 +104,7 @@ mod tests {
     use super::*;
     use crate::{Commit, ModelStore, Write};
 
+    const ALL: RangeInclusive<TxId> = TxId(0)..=TxId(u64::MAX);
     const POLICY: FoldPolicy = FoldPolicy { chunks_min: 3, payload_bytes_max: 100, fold_bytes_max: 250 };
 
     fn pick(tiers_and_sizes: &[(u8, u64)]) -> Option<Range<usize>> {
@@ -149,7 +150,7 @@ mod tests {
         for txid in 1..=500_u64 {
             let payload = Bytes::from(vec![txid as u8]);
             store.commit(&Commit { txid: TxId(txid), writes: vec![Write::Append { table, payload }] }).unwrap();
-            while fold_table(&store, table, TxId(0), &merge).unwrap() {}
+            while fold_table(&store, table, ALL, &merge).unwrap() {}
             assert!(store.chunk_sizes(table).unwrap().len() <= 7 * 3);
         }
         let content: Vec<u8> = store.chunks(table).unwrap().flat_map(|chunk| chunk.unwrap().payload.to_vec()).collect();
@@ -162,12 +163,12 @@ mod tests {
         let table = TableId(1);
         let append = || Write::Append { table, payload: Bytes::from_static(b"x") };
         store.commit(&Commit { txid: TxId(1), writes: (0..8).map(|_| append()).collect() }).unwrap();
-        assert!(fold_table(&store, table, TxId(0), &|_| Ok(None)).unwrap());
+        assert!(fold_table(&store, table, ALL, &|_| Ok(None)).unwrap());
         assert!(store.tables().unwrap().is_empty());
     }
 
     #[test]
-    fn chunks_up_to_a_txid_can_be_left_as_they_are() {
+    fn only_chunks_of_the_given_txids_are_folded() {
         let store = ModelStore::new();
         let table = TableId(1);
         for txid in 1..=24_u64 {
@@ -175,10 +176,10 @@ mod tests {
             store.commit(&Commit { txid: TxId(txid), writes: vec![append] }).unwrap();
         }
         let merge = |_: &[Chunk]| Ok(Some(Bytes::from_static(b"folded")));
-        while fold_table(&store, table, TxId(9), &merge).unwrap() {}
+        while fold_table(&store, table, TxId(10)..=TxId(20), &merge).unwrap() {}
         let sizes = store.chunk_sizes(table).unwrap();
         let folded = sizes.iter().filter(|(_, tier, _)| *tier > 0).count();
-        let frozen = sizes.iter().filter(|(id, tier, _)| *tier == 0 && id.txid <= TxId(9)).count();
-        assert_eq!((frozen, folded), (9, 1), "{sizes:?}");
+        let left = sizes.iter().filter(|(id, tier, _)| *tier == 0 && !(TxId(10)..=TxId(20)).contains(&id.txid)).count();
+        assert_eq!((left, folded, sizes.len()), (13, 1, 14), "{sizes:?}");
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The cut is one instant between two batches. What tables and views hold then is fed at once; what streams hold is read
 //! from their logs, a piece between two batches of the others. Meanwhile the tasks set aside what the inputs change, and
-//! feed it at the end. Only then the relation takes part in batches, and the catalog's entry is committed: a crash before
+//! feed it at the end, in pieces too. Only then the relation takes part in batches, and the catalog's entry is committed: a crash before
 //! leaves state without an entry, which the next start clears.
 
 use std::collections::VecDeque;
@@ -56,7 +56,7 @@ impl Driver {
     }
 
     /// Begins what waits, until there is something to be filled.
-    fn begin_waiting(&mut self) {
+    pub fn begin_waiting(&mut self) {
         while self.building.is_none()
             && let Some(creation) = self.creations.pop_front()
         {
@@ -120,15 +120,12 @@ impl Driver {
         let Some(mut building) = self.building.take() else { return };
         match self.feed_piece(&mut building) {
             Ok(Progress::More) => self.building = Some(building),
-            Ok(Progress::AllRead) => {
-                let Building { id, mut done, catalog, reply, .. } = building;
-                match self.catch_up(id) {
-                    Ok(output) => {
-                        done.absorb(output);
-                        self.finish(id, done, catalog, reply);
-                    }
-                    Err(error) => self.give_up(id, reply, error),
+            Ok(Progress::Level) => {
+                let Building { id, done, catalog, reply, .. } = building;
+                for task in &self.tasks {
+                    let _ = task.commands.send(Command::Join(id));
                 }
+                self.finish(id, done, catalog, reply);
             }
             Err(error) => self.give_up(building.id, building.reply, error),
         }
@@ -140,8 +137,13 @@ impl Driver {
             return Err(error.clone());
         }
         let (input, rows) = building.next_piece()?;
-        let Some(input) = input else { return Ok(Progress::AllRead) };
-        building.done.absorb(self.feed(building.id, input, Some(rows))?);
+        let output = match input {
+            Some(input) => self.feed(building.id, input, Some(rows))?,
+            None => self.catch_up(building.id)?,
+        };
+        let is_level = input.is_none() && !output.more;
+        building.done.absorb(output);
+        self.shared.note_row_errors(std::mem::take(&mut building.done.errors));
         building.pieces += 1;
         if building.pieces.is_multiple_of(MEMORY_CHECK_PIECES) && self.measure_memory() {
             return Err(self.out_of_memory());
@@ -149,7 +151,7 @@ impl Driver {
         if building.done.chunk_bytes() > COMMIT_BYTES {
             self.commit(Vec::new(), std::mem::take(&mut building.done), Vec::new());
         }
-        Ok(Progress::More)
+        Ok(if is_level { Progress::Level } else { Progress::More })
     }
 
     /// One step of the new relation's circuit on every task; without rows: with what the tasks hold of the input.
@@ -177,11 +179,17 @@ impl Driver {
     }
 
     fn finish(&mut self, id: RelationId, done: Output, catalog: Vec<Write>, reply: Reply<TxId>) {
-        // Windows that are already over close with the next batch.
-        self.close_due |= self.windowed.contains(&id);
-        self.commit(catalog, done, vec![answer(reply)]);
+        // Windows that are already over close with the next batch; at a restart, once every relation is there.
+        self.close_due |= self.started && self.windowed.contains(&id);
+        let start_sink = self.start_sink(id);
+        self.commit(catalog, done, start_sink.into_iter().chain([answer(reply)]).collect());
         if self.started {
             self.start_source(id);
+        }
+        if self.over_memory {
+            // What was held is state now, which may be much less.
+            self.measure_memory();
+            self.let_sources_go_on();
         }
     }
 
@@ -215,7 +223,8 @@ impl Driver {
 
 enum Progress {
     More,
-    AllRead,
+    /// Nothing is left, neither in the logs nor of what the tasks set aside.
+    Level,
 }
 
 impl Building {

@@ -21,12 +21,14 @@ pub(crate) enum Command {
     /// Run one batch. Answered with an [`Output`].
     Step(Step),
     /// Add a relation; answered with an [`Output`] that may hold an error. A view or sink that is `new` takes part in steps only after
-    /// [`Command::CatchUp`].
+    /// [`Command::Join`].
     Add { spec: Arc<TaskSpec>, is_new: bool },
     /// Feed a new view what its inputs held when it was added. Answered with an [`Output`].
     Backfill(Backfill),
-    /// Feed a new view what has come since it was added; from the next step on it is one of the others. Answered with an [`Output`].
+    /// Feed a new view some of what has come since it was added. Answered with an [`Output`] that says whether there is more.
     CatchUp(RelationId),
+    /// A new view has caught up on every task: from the next step on it is one of the others.
+    Join(RelationId),
     /// Restore rows of a state chunk.
     Load { relation: RelationId, table: u16, chunk: usize, rows: Arc<LoadedRows> },
     /// All chunks of a relation are loaded. Answered with an [`Output`].
@@ -103,6 +105,8 @@ pub(crate) struct Output {
     pub errors: Vec<(RelationId, RowError)>,
     /// Whether an open window may close when the watermark advances.
     pub windowed: bool,
+    /// Whether a new view has more to catch up with.
+    pub more: bool,
 }
 
 /// The state table of a relation: 0 is its content or log, others are its circuit's.
@@ -125,6 +129,7 @@ impl Output {
         self.rows.extend(other.rows);
         self.errors.extend(other.errors);
         self.windowed |= other.windowed;
+        self.more |= other.more;
     }
 
     /// Bytes of chunks, for bounding a commit.

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use monsoon_circuit::{Circuit, CircuitPlan, Operator, RelationId};
+use monsoon_state::TxId;
 
 use crate::chunk::{decode, decode_state};
 use crate::command::{Command, LoadedRows, Output, TaskKind, TaskSpec, relation_of, table_id};
+use crate::committer::Then;
 use crate::driver::{Driver, EventTime, Relation, Role, SourceProgress, SourceRole, content_table};
 use crate::merge::Merge;
 use crate::relation::{RelationKind, RelationSpec, Watermark};
@@ -18,7 +20,7 @@ impl Driver {
     /// Makes a relation known to the tasks and to the driver, without any rows. One that `is_new` is going to be filled.
     pub fn add(&mut self, spec: RelationSpec, is_new: bool) -> Result<Output> {
         let id = spec.id;
-        let (role, kind) = self.roles(spec.id, &spec.name, spec.kind)?;
+        let (role, kind) = self.roles(id, spec.kind)?;
         let task_spec = Arc::new(TaskSpec { id, schema: spec.schema.clone(), kind });
         for task in &self.tasks {
             let _ = task.commands.send(Command::Add { spec: task_spec.clone(), is_new });
@@ -32,7 +34,7 @@ impl Driver {
         Ok(output)
     }
 
-    fn roles(&mut self, id: RelationId, name: &str, kind: RelationKind) -> Result<(Role, TaskKind)> {
+    fn roles(&mut self, id: RelationId, kind: RelationKind) -> Result<(Role, TaskKind)> {
         Ok(match kind {
             RelationKind::Stream { watermark } => (Role::Stream { time_column: time_column(watermark.as_ref()) }, TaskKind::Stream { watermark, retained: true }),
             RelationKind::Source { open, watermark } => {
@@ -45,10 +47,7 @@ impl Driver {
             RelationKind::Sink { plan, open } => {
                 let sink = open().map_err(|error| Error::Rejected(error.to_string()))?;
                 let replayed = sink.needs_replay();
-                let error = self.shared.connector_error(id);
-                let writer = SinkWriter::start(id, sink, self.store.clone(), error)
-                    .map_err(|error| Error::Rejected(format!("sink {name} can't be started: {error}")))?;
-                self.shared.sinks.lock().insert(id, writer);
+                self.opened_sinks.insert(id, sink);
                 (Role::Sink, TaskKind::Sink { plan, replayed })
             }
         })
@@ -104,7 +103,27 @@ impl Driver {
             let _ = task.commands.send(Command::Loaded(id));
         }
         self.gather()?;
+        if let Some(start) = self.start_sink(id) {
+            start(Ok(self.last));
+        }
         Ok(())
+    }
+
+    /// What lets a sink that was opened publish, once it is committed that there is one: rows of a CREATE SINK that fails are never
+    /// published.
+    pub fn start_sink(&mut self, id: RelationId) -> Option<Then> {
+        let sink = self.opened_sinks.remove(&id)?;
+        let (shared, store) = (self.shared.clone(), self.store.clone());
+        Some(Box::new(move |committed: Result<TxId>| {
+            if committed.is_err() {
+                return;
+            }
+            let error = shared.connector_error(id);
+            match SinkWriter::start(id, sink, store, error.clone()) {
+                Ok(writer) => drop(shared.sinks.lock().insert(id, writer)),
+                Err(reason) => *error.lock() = Some(format!("its thread can't be started: {reason}")),
+            }
+        }))
     }
 
     fn restore_progress(&mut self, id: RelationId) -> Result<()> {

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender};
 use monsoon_circuit::{RelationId, WeightedBatch};
-use monsoon_connectors::Position;
+use monsoon_connectors::{Position, Sink};
 use monsoon_state::{Commit, StateStore, TxId, Write};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::unbounded_channel;
@@ -95,6 +95,8 @@ pub(crate) struct Driver {
     pub over_memory: bool,
     /// Sources whose rows were taken and that may not read more while there is too much state.
     pub owed: Vec<RelationId>,
+    /// Sinks that may not publish yet.
+    pub opened_sinks: HashMap<RelationId, Box<dyn Sink>>,
     /// The relation that is being filled.
     pub building: Option<Building>,
     /// Relations to be created after it.
@@ -117,6 +119,7 @@ impl Driver {
                 Some(first)
             };
             let mut batch = BatchInput::default();
+            let mut taken = 0;
             while let Some(request) = next.take() {
                 match request {
                     Request::Write { changes, reply } => self.take_write(changes, reply, &mut batch),
@@ -136,7 +139,10 @@ impl Driver {
                         self.handle(other);
                     }
                 }
-                if !batch.is_full(self.config.batch_rows) {
+                taken += 1;
+                // What is being filled gets its turn, however much comes in.
+                let may_go_on = self.building.is_none() || taken < REQUESTS_BETWEEN_PIECES;
+                if may_go_on && !batch.is_full(self.config.batch_rows) {
                     next = self.requests.try_recv().ok();
                 }
             }
@@ -289,7 +295,7 @@ impl Driver {
     }
 
     /// Lets the sources read on whose rows were taken, unless there is too much state.
-    fn let_sources_go_on(&mut self) {
+    pub fn let_sources_go_on(&mut self) {
         if self.over_memory {
             return;
         }
@@ -422,7 +428,7 @@ impl Driver {
     pub fn log_reader(&self, id: RelationId) -> LogReader {
         let rows_from = match self.relations.get(&id).map(|relation| &relation.role) {
             Some(Role::Source(source)) => {
-                RowsFrom::Source { open: source.open.clone(), rows: source.progress.rows, time_column: source.time_column }
+                RowsFrom::Source { open: source.open.clone(), progress: source.progress.clone(), time_column: source.time_column }
             }
             _ => RowsFrom::Chunks(Arc::new(self.shared.log_guard.hold(table_id(id, 0), self.last))),
         };
@@ -442,6 +448,11 @@ impl Driver {
 
     fn drop_relations(&mut self, ids: &[RelationId], catalog: Vec<Write>, reply: Reply<TxId>) {
         self.give_up_building(ids);
+        self.remove(ids, catalog, reply);
+        self.begin_waiting();
+    }
+
+    fn remove(&mut self, ids: &[RelationId], catalog: Vec<Write>, reply: Reply<TxId>) {
         // So that no chunk of theirs is still under way.
         self.wait_for_commits();
         let mut writes = catalog;
@@ -470,6 +481,7 @@ impl Driver {
             self.relations.remove(id);
             self.event_times.remove(id);
             self.windowed.remove(id);
+            self.opened_sinks.remove(id);
             let sink = self.shared.sinks.lock().remove(id);
             drop(sink);
         }
@@ -547,6 +559,8 @@ impl Driver {
     }
 }
 
+/// Requests taken between two pieces of a back-fill, at most.
+const REQUESTS_BETWEEN_PIECES: usize = 64;
 /// The memory of all state is added up once in so many batches.
 const MEMORY_CHECK_BATCHES: u64 = 64;
 

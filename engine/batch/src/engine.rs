@@ -98,6 +98,7 @@ impl Engine {
             batches: 0,
             over_memory: false,
             owed: Vec::new(),
+            opened_sinks: HashMap::new(),
             building: None,
             creations: VecDeque::new(),
             failed: None,

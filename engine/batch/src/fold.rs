@@ -59,9 +59,9 @@ fn fold_all(tables: &Receiver<TableId>, store: &dyn StateStore, kinds: &MergeKin
         let kind = kinds.lock().get(&table).copied();
         let Some(kind) = kind else { continue };
         loop {
-            let turn = guard.begin_fold(table);
+            let turn = guard.begin_fold(table, store.last_txid());
             let first = store.chunk_sizes(table).ok().and_then(|sizes| sizes.first().map(|(id, ..)| *id));
-            let outcome = fold_table(store, table, turn.after, &|chunks| {
+            let outcome = fold_table(store, table, turn.txids.clone(), &|chunks| {
                 let oldest = chunks.first().map(|chunk| chunk.id) == first;
                 merge(kind, chunks, oldest).map_err(|error| monsoon_state::Error::Corrupt(error.to_string()))
             });

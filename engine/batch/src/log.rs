@@ -11,6 +11,7 @@ use monsoon_state::{ChunkId, StateStore};
 
 use crate::chunk::decode;
 use crate::command::table_id;
+use crate::driver::SourceProgress;
 use crate::late::{LateRange, drop_late_again};
 use crate::log_guard::LogHold;
 use crate::{Error, Result};
@@ -36,12 +37,13 @@ pub(crate) struct LogReader {
 pub(crate) enum RowsFrom {
     /// In the chunks of its log that are held.
     Chunks(Arc<LogHold>),
-    /// In its source: so many rows, less those that were late by this time column.
-    Source { open: OpenSource, rows: u64, time_column: Option<usize> },
+    /// In its source: those delivered so far, less what was late by this time column.
+    Source { open: OpenSource, progress: SourceProgress, time_column: Option<usize> },
 }
 
 /// A reading under way. Nothing of the store is kept open between two calls of [`LogCursor::next`].
 pub(crate) enum LogCursor {
+    Nothing,
     Chunks { store: Arc<dyn StateStore>, relation: RelationId, _hold: Arc<LogHold>, ids: std::vec::IntoIter<ChunkId> },
     Replay(Box<Replay>),
 }
@@ -61,14 +63,16 @@ impl LogReader {
                     ids: ids.into_iter(),
                 })
             }
-            RowsFrom::Source { open, rows, time_column } => {
+            // Nothing was delivered yet: a source that can't be opened yet doesn't matter.
+            RowsFrom::Source { progress, .. } if progress.rows == 0 => Ok(LogCursor::Nothing),
+            RowsFrom::Source { open, progress, time_column } => {
                 let late = match time_column {
                     Some(column) => Some((*column, late_ranges(self.store.as_ref(), self.relation)?)),
                     None => None,
                 };
                 let mut source = open().map_err(unreadable)?;
-                source.replay();
-                Ok(LogCursor::Replay(Box::new(Replay { source, done: 0, rows: *rows, late })))
+                source.replay(&progress.position).map_err(unreadable)?;
+                Ok(LogCursor::Replay(Box::new(Replay { source, done: 0, rows: progress.rows, late })))
             }
         }
     }
@@ -97,6 +101,7 @@ impl LogCursor {
     /// The next rows, at least one; `None` at the end.
     pub fn next(&mut self) -> Result<Option<RecordBatch>> {
         match self {
+            LogCursor::Nothing => Ok(None),
             LogCursor::Replay(replay) => replay.next(),
             LogCursor::Chunks { store, relation, ids, .. } => {
                 let Some(id) = ids.next() else { return Ok(None) };

@@ -5,6 +5,7 @@
 //! for a fold that was under way when it was taken, which [`LogHold::settle`] waits for.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use monsoon_state::{TableId, TxId};
@@ -30,11 +31,11 @@ pub(crate) struct LogHold {
     until: TxId,
 }
 
-/// The right to fold a table's chunks after a txid.
+/// The right to fold some of a table's chunks.
 pub(crate) struct FoldTurn<'a> {
     guard: &'a LogGuard,
-    /// Chunks up to here are read by somebody.
-    pub after: TxId,
+    /// Of these txids: later than what somebody reads, and not later than whatever is held from now on.
+    pub txids: RangeInclusive<TxId>,
 }
 
 impl LogGuard {
@@ -44,12 +45,13 @@ impl LogGuard {
         LogHold { guard: Arc::clone(self), table, until }
     }
 
-    /// Begins to fold; there is one folder.
-    pub fn begin_fold(&self, table: TableId) -> FoldTurn<'_> {
+    /// Begins to fold, when `last` is committed; there is one folder. A hold that is taken meanwhile is at least up to `last`, so a
+    /// chunk that the fold makes lies before it as a whole.
+    pub fn begin_fold(&self, table: TableId, last: TxId) -> FoldTurn<'_> {
         let mut state = self.state.lock();
         state.folding = Some(table);
-        let after = state.held.get(&table).and_then(|held| held.iter().max().copied()).unwrap_or_default();
-        FoldTurn { guard: self, after }
+        let held = state.held.get(&table).and_then(|held| held.iter().max().copied()).unwrap_or_default();
+        FoldTurn { guard: self, txids: held.next()..=last }
     }
 }
 
@@ -100,18 +102,19 @@ mod tests {
         let guard = Arc::new(LogGuard::default());
         let older = guard.hold(TABLE, TxId(3));
         let newer = guard.hold(TABLE, TxId(5));
-        assert_eq!(guard.begin_fold(TABLE).after, TxId(5));
-        assert_eq!(guard.begin_fold(TableId(8)).after, TxId(0));
+        let foldable = |table| guard.begin_fold(table, TxId(9)).txids.clone();
+        assert_eq!(foldable(TABLE), TxId(6)..=TxId(9));
+        assert_eq!(foldable(TableId(8)), TxId(1)..=TxId(9));
         drop(newer);
-        assert_eq!(guard.begin_fold(TABLE).after, TxId(3));
+        assert_eq!(foldable(TABLE), TxId(4)..=TxId(9));
         drop(older);
-        assert_eq!(guard.begin_fold(TABLE).after, TxId(0));
+        assert_eq!(foldable(TABLE), TxId(1)..=TxId(9));
     }
 
     #[test]
     fn a_reader_waits_for_the_fold_that_was_before_it() {
         let guard = Arc::new(LogGuard::default());
-        let turn = guard.begin_fold(TABLE);
+        let turn = guard.begin_fold(TABLE, TxId(1));
         let hold = guard.hold(TABLE, TxId(1));
         let (settled, wait) = std::sync::mpsc::channel();
         let reader = std::thread::spawn(move || {

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use arrow::array::{Array, RecordBatch};
 use arrow::compute::{filter_record_batch, max};
 use crossbeam_channel::{Receiver, Sender};
 use datafusion::physical_expr::PhysicalExpr;
@@ -19,6 +20,11 @@ use crate::late::{microseconds, on_time};
 use crate::peers::Peers;
 use crate::relation::Watermark;
 use crate::{Error, Result};
+
+/// Rows of an input with which a new relation catches up in one step; more than comes in meanwhile, or it never would.
+const CATCH_UP_ROWS: usize = 1 << 18;
+/// Bytes of them.
+const CATCH_UP_BYTES: usize = 64 << 20;
 
 /// A task's state.
 pub(crate) struct Task {
@@ -65,6 +71,10 @@ impl Task {
             Command::Add { spec, is_new } => self.add(&spec, is_new).map(Some),
             Command::Backfill(backfill) => self.backfill(backfill).map(Some),
             Command::CatchUp(relation) => self.catch_up(relation).map(Some),
+            Command::Join(relation) => {
+                self.relations.get_mut(&relation).map(|running| running.held.take());
+                Ok(None)
+            }
             Command::Load { relation, table, chunk, rows } => self.load(relation, table, chunk, &rows).map(|()| None),
             Command::Loaded(relation) => self.loaded(relation).map(Some),
             Command::Remove(relations) => {
@@ -169,10 +179,16 @@ impl Task {
         self.fill(backfill.view, HashMap::from([(backfill.input, delta)]))
     }
 
-    /// Runs the circuit of a new relation over what its inputs have changed since it was added.
+    /// Runs the circuit of a new relation over some of what its inputs have changed since it was added.
     fn catch_up(&mut self, id: RelationId) -> Result<Output> {
-        let held = self.relations.get_mut(&id).and_then(|running| running.held.take()).unwrap_or_default();
-        self.fill(id, held)
+        let held = self.relations.get_mut(&id).and_then(|running| running.held.as_mut());
+        let mut piece = HashMap::new();
+        let mut more = false;
+        for (input, delta) in held.into_iter().flatten() {
+            piece.insert(*input, first_batches(delta));
+            more |= !delta.is_empty();
+        }
+        Ok(Output { more, ..self.fill(id, piece)? })
     }
 
     /// Runs the circuit of a new relation; windows stay open until its first ordinary step.
@@ -188,11 +204,9 @@ impl Task {
         };
         let mut give = |from: RelationId| deltas.get(&from).cloned().unwrap_or_default();
         let changes = running.run_circuit(&mut give, &mut self.peers, &HashMap::new(), persist, &mut output)?;
-        if let TaskKind::Sink { replayed, .. } = &spec.kind {
-            if *replayed {
-                write_delta(id, &changes, &spec, &mut output)?;
-            }
-            output.changes.push((id, changes));
+        // A sink that keeps nothing to be published has no past either.
+        if let TaskKind::Sink { replayed: true, .. } = &spec.kind {
+            write_delta(id, &changes, &spec, &mut output)?;
         }
         Ok(output)
     }
@@ -253,7 +267,7 @@ impl Running {
         let circuit = self.circuit.as_ref().map_or(0, Circuit::memory);
         let content = self.content.as_ref().map_or(0, Content::memory);
         let held = self.held.iter().flat_map(HashMap::values).flat_map(|delta| &delta.batches);
-        let held: usize = held.map(|batch| batch.rows.get_array_memory_size()).sum();
+        let held: usize = held.map(|batch| rows_bytes(&batch.rows)).sum();
         (circuit + content + held) as u64
     }
 
@@ -331,6 +345,24 @@ impl Running {
         }
         Ok(delta)
     }
+}
+
+/// Takes batches from the front of a delta, at least one, and not many more rows than make a batch of the engine.
+fn first_batches(delta: &mut Delta) -> Delta {
+    let (mut rows, mut bytes) = (0, 0);
+    let taken = delta.batches.iter().take_while(|batch| {
+        let goes_on = rows < CATCH_UP_ROWS && bytes < CATCH_UP_BYTES;
+        rows += batch.len();
+        bytes += rows_bytes(&batch.rows);
+        goes_on
+    });
+    let taken = taken.count();
+    Delta { batches: delta.batches.drain(..taken).collect() }
+}
+
+/// Bytes of the rows alone, where they are a slice of a larger batch.
+fn rows_bytes(rows: &RecordBatch) -> usize {
+    rows.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or(0)).sum()
 }
 
 /// The key, or every column when there is none.

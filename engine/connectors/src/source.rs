@@ -55,8 +55,12 @@ pub trait Source: Send {
     /// Continues from a position this source returned earlier, perhaps in another process.
     fn seek(&mut self, position: &Position) -> Result<()>;
 
-    /// From now on rows that were read before are read again: a generator gives them at once, not at its rate.
-    fn replay(&mut self) {}
+    /// From now on the rows up to `until`, a position this source returned earlier, are read again, from the first one: a
+    /// generator gives them at once, not at its rate, and with the times they had.
+    fn replay(&mut self, until: &Position) -> Result<()> {
+        let _ = until;
+        Ok(())
+    }
 
     /// Reads at most `rows_max` rows. Never sleeps: a source that has to wait returns [`Read::Idle`].
     fn read(&mut self, rows_max: usize) -> Result<Read>;

@@ -117,7 +117,7 @@ impl Scenario {
             due.push((batch.max(earliest), definition));
         }
         let tasks = 1 + self.random.below(3);
-        let mut server = Server::start(tasks)?;
+        let mut server = Server::start(tasks).await?;
         self.log(format_args!("{tasks} tasks"));
         for base in &self.world.bases {
             self.known.add_base(base);

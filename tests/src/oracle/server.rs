@@ -35,8 +35,10 @@ struct Listener {
 
 impl Server {
     /// A new engine over nothing.
-    pub fn start(tasks: usize) -> Result<Server> {
-        Server::over(Recorder::empty(), tasks)
+    pub async fn start(tasks: usize) -> Result<Server> {
+        let server = Server::over(Recorder::empty(), tasks)?;
+        server.engine.start().await?;
+        Ok(server)
     }
 
     fn over(store: Arc<Recorder>, tasks: usize) -> Result<Server> {

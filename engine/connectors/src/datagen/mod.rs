@@ -111,8 +111,11 @@ impl Source for DatagenSource {
         Ok(())
     }
 
-    fn replay(&mut self) {
+    fn replay(&mut self, until: &Position) -> Result<()> {
+        self.seek(until)?;
+        self.next_row = 0;
         self.pace.lift();
+        Ok(())
     }
 
     fn read(&mut self, rows_max: usize) -> Result<Read> {

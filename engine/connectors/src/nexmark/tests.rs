@@ -184,7 +184,7 @@ fn what_was_read_before_is_replayed_without_its_rate() {
     let config = NexmarkConfig::from_options(&options, &clock).unwrap();
     let mut source =
         NexmarkSource::new(config, NexmarkTable::Bid, NexmarkTable::Bid.schema(), Box::new(clock)).unwrap();
-    source.replay();
+    source.replay(&Position::default()).unwrap();
     assert!(matches!(source.read(1_000).unwrap(), Read::Rows { rows, .. } if rows.num_rows() == 1_000));
 }
 
