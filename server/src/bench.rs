@@ -34,12 +34,9 @@ pub fn command() -> Command {
                 .value_parser(value_parser!(u64).range(1..=128))
                 .help("Tasks of the engine, and partitions of DataFusion"),
         )
-        .arg(
-            Arg::new("data")
-                .long("data")
-                .value_parser(value_parser!(PathBuf))
-                .help("Directory for the live side's state, emptied afterwards [default: a new one among temporary files]"),
-        );
+        .arg(Arg::new("data").long("data").value_parser(value_parser!(PathBuf)).help(
+            "Directory for the live side's state, emptied afterwards [default: a new one among temporary files]",
+        ));
     Command::new("bench").about("Measure").subcommand_required(true).arg_required_else_help(true).subcommand(nexmark)
 }
 

@@ -17,8 +17,7 @@ pub fn run(directory: Option<&PathBuf>) -> Result<ExitCode, StartError> {
     if !directory.is_dir() {
         return Err(StartError::Other(format!("{} is not a directory", directory.display())));
     }
-    let report = monsoon_state::check(directory)
-        .map_err(|error| StartError::from_state(&error, error.to_string()))?;
+    let report = monsoon_state::check(directory).map_err(|error| StartError::from_state(&error, error.to_string()))?;
     // Who only wants the exit code may have closed stdout.
     let _ = std::io::stdout().write_all(describe(&report).as_bytes());
     Ok(if report.is_whole() { ExitCode::SUCCESS } else { ExitCode::from(DAMAGED) })

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use tracing_subscriber::EnvFilter;
 
-use crate::settings::{Settings, SettingError, Sources, flags};
+use crate::settings::{SettingError, Settings, Sources, flags};
 use crate::start_error::StartError;
 use crate::{bench, check, demo, server};
 

@@ -25,8 +25,7 @@ pub async fn create(database: &Arc<Database>) -> Result<(), StartError> {
 }
 
 async fn run(database: &Arc<Database>) -> Result<(), SqlError> {
-    let start =
-        SessionStart { user: "monsoon".to_owned(), database: "monsoon".to_owned(), options: Vec::new() };
+    let start = SessionStart { user: "monsoon".to_owned(), database: "monsoon".to_owned(), options: Vec::new() };
     let mut session = database.session(start);
     for statement in session.parse(SQL)? {
         let prepared = session.prepare(&statement, &[]).await?;

@@ -53,7 +53,8 @@ async fn attack(server: &raw::Server, rng: &mut StdRng) -> usize {
     if rng.random_bool(0.05) {
         mutate(&mut bytes, rng);
     }
-    let append = |bytes: &mut Vec<u8>, rng: &mut StdRng| (0..rng.random_range(0..8)).for_each(|_| bytes.extend(valid(rng)));
+    let append =
+        |bytes: &mut Vec<u8>, rng: &mut StdRng| (0..rng.random_range(0..8)).for_each(|_| bytes.extend(valid(rng)));
     append(&mut bytes, rng);
     let mut broken = valid(rng);
     mutate(&mut broken, rng);
@@ -75,7 +76,8 @@ async fn attack(server: &raw::Server, rng: &mut StdRng) -> usize {
 /// A frame as a client would send it.
 fn valid(rng: &mut StdRng) -> Vec<u8> {
     let names = ["", "a", "b"];
-    let words = ["rows 3", "echo", "begin", "commit", "fail", "hang", "copy-in", "copy-out", "unplannable", "", "endless"];
+    let words =
+        ["rows 3", "echo", "begin", "commit", "fail", "hang", "copy-in", "copy-out", "unplannable", "", "endless"];
     let name = names[rng.random_range(0..names.len())];
     let sql = words[rng.random_range(0..words.len())];
     let target = if rng.random_bool(0.5) { 'S' } else { 'P' };

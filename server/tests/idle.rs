@@ -21,7 +21,8 @@ fn a_thousand_idle_connections_cost_little() {
     if !enough_files() {
         return;
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let server = raw::Server::start(Limits::default()).await;
         let mut clients = vec![server.client().await];

@@ -4,7 +4,9 @@
 //! and takes any number of them. [`name_columns`] gives every column of a query the name Postgres would, and keeps names
 //! apart with a mark that [`shown_name`] takes off again.
 
-use datafusion::sql::sqlparser::ast::{DataType, Expr, Ident, Query, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Value};
+use datafusion::sql::sqlparser::ast::{
+    DataType, Expr, Ident, Query, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Value,
+};
 
 /// Starts the part of a name that is not shown. No name has it: it is a control character.
 const MARK: char = '\u{1}';

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, FieldRef, Schema};
 use datafusion::common::DataFusionError;
 use datafusion::logical_expr::planner::TypePlanner;
-use datafusion::sql::sqlparser::ast::{ArrayElemTypeDef, CharacterLength, DataType as SqlType, ExactNumberInfo, ObjectName, TimezoneInfo};
+use datafusion::sql::sqlparser::ast::{
+    ArrayElemTypeDef, CharacterLength, DataType as SqlType, ExactNumberInfo, ObjectName, TimezoneInfo,
+};
 
 use crate::error::{Result, SqlError};
 use crate::pg_type::{TYPE_KEY, TYPMOD_KEY, named_field};
@@ -37,9 +39,10 @@ fn nullable_field(sql_type: &SqlType) -> Result<Field> {
         SqlType::Array(element) => array(element, sql_type),
         SqlType::Numeric(info) | SqlType::Decimal(info) | SqlType::Dec(info) => numeric(info),
         SqlType::Float(info) => float(info),
-        SqlType::Varchar(length) | SqlType::CharacterVarying(length) | SqlType::CharVarying(length) | SqlType::Nvarchar(length) => {
-            Ok(with_length("varchar", length.as_ref(), None))
-        }
+        SqlType::Varchar(length)
+        | SqlType::CharacterVarying(length)
+        | SqlType::CharVarying(length)
+        | SqlType::Nvarchar(length) => Ok(with_length("varchar", length.as_ref(), None)),
         SqlType::Char(length) | SqlType::Character(length) => Ok(with_length("bpchar", length.as_ref(), Some(1))),
         SqlType::Custom(name, modifiers) => custom(name, modifiers),
         other => simple_name(other).map(|name| named_field("", name)).ok_or_else(|| unsupported(other)),
@@ -97,7 +100,8 @@ fn numeric(info: &ExactNumberInfo) -> Result<Field> {
     let Some(scale) = scale else {
         return Err(invalid(format!("NUMERIC scale must be between 0 and precision {precision}")));
     };
-    let data_type = if narrow <= 38 { DataType::Decimal128(narrow, scale) } else { DataType::Decimal256(narrow, scale) };
+    let data_type =
+        if narrow <= 38 { DataType::Decimal128(narrow, scale) } else { DataType::Decimal256(narrow, scale) };
     Ok(Field::new("", data_type, true))
 }
 
@@ -126,7 +130,8 @@ fn with_length(type_name: &str, length: Option<&CharacterLength>, default: Optio
 
 /// Names that sqlparser has no word for, and names qualified with `pg_catalog`.
 fn custom(name: &ObjectName, modifiers: &[String]) -> Result<Field> {
-    let parts: Vec<String> = name.0.iter().filter_map(|part| part.as_ident()).map(|ident| ident.value.to_lowercase()).collect();
+    let parts: Vec<String> =
+        name.0.iter().filter_map(|part| part.as_ident()).map(|ident| ident.value.to_lowercase()).collect();
     let last = match parts.as_slice() {
         [schema, last] if schema == "pg_catalog" => last.as_str(),
         [last] => last.as_str(),
@@ -135,10 +140,13 @@ fn custom(name: &ObjectName, modifiers: &[String]) -> Result<Field> {
     let modifier = |n: usize| modifiers.get(n).and_then(|modifier| modifier.trim().parse().ok());
     match last {
         "serial" | "bigserial" | "smallserial" | "serial4" | "serial8" => {
-            Err(SqlError::unsupported(format!("type {last} is not supported")).with_hint("use bigint and supply the values"))
+            Err(SqlError::unsupported(format!("type {last} is not supported"))
+                .with_hint("use bigint and supply the values"))
         }
         "numeric" | "decimal" => numeric(&match (modifier(0), modifier(1)) {
-            (Some(precision), Some(scale)) => ExactNumberInfo::PrecisionAndScale(precision, i64::try_from(scale).unwrap_or(i64::MAX)),
+            (Some(precision), Some(scale)) => {
+                ExactNumberInfo::PrecisionAndScale(precision, i64::try_from(scale).unwrap_or(i64::MAX))
+            }
             (Some(precision), None) => ExactNumberInfo::Precision(precision),
             _ => ExactNumberInfo::None,
         }),
@@ -166,18 +174,74 @@ fn custom(name: &ObjectName, modifiers: &[String]) -> Result<Field> {
 /// Types of Postgres that may be named in a cast or a column by their `pg_type` name.
 fn is_pg_type(name: &str) -> bool {
     const NAMES: &[&str] = &[
-        "bool", "bytea", "char", "cid", "date", "float4", "float8", "int2", "int2vector", "int4", "int8", "interval", "json",
-        "jsonb", "name", "oid", "oidvector", "pg_node_tree", "regclass", "regcollation", "regconfig", "regnamespace", "regoper",
-        "regoperator", "regproc", "regprocedure", "regrole", "regtype", "text", "tid", "time", "timestamp", "timestamptz",
-        "unknown", "uuid", "xid", "aclitem",
+        "bool",
+        "bytea",
+        "char",
+        "cid",
+        "date",
+        "float4",
+        "float8",
+        "int2",
+        "int2vector",
+        "int4",
+        "int8",
+        "interval",
+        "json",
+        "jsonb",
+        "name",
+        "oid",
+        "oidvector",
+        "pg_node_tree",
+        "regclass",
+        "regcollation",
+        "regconfig",
+        "regnamespace",
+        "regoper",
+        "regoperator",
+        "regproc",
+        "regprocedure",
+        "regrole",
+        "regtype",
+        "text",
+        "tid",
+        "time",
+        "timestamp",
+        "timestamptz",
+        "unknown",
+        "uuid",
+        "xid",
+        "aclitem",
     ];
     NAMES.contains(&name)
 }
 
 /// Types of Postgres and Flink that we know of and don't have.
 const NOT_SUPPORTED: &[&str] = &[
-    "bit", "box", "cidr", "circle", "citext", "hstore", "inet", "line", "lseg", "macaddr", "map", "money", "path", "point",
-    "polygon", "row", "timetz", "tsquery", "tsvector", "varbit", "xml", "int4range", "int8range", "tsrange", "daterange",
+    "bit",
+    "box",
+    "cidr",
+    "circle",
+    "citext",
+    "hstore",
+    "inet",
+    "line",
+    "lseg",
+    "macaddr",
+    "map",
+    "money",
+    "path",
+    "point",
+    "polygon",
+    "row",
+    "timetz",
+    "tsquery",
+    "tsvector",
+    "varbit",
+    "xml",
+    "int4range",
+    "int8range",
+    "tsrange",
+    "daterange",
 ];
 
 fn unsupported(sql_type: &SqlType) -> SqlError {

@@ -117,10 +117,13 @@ fn array_type(element: &Field, list: &Field) -> PgType {
         let element = if vector == "int2vector" { 21 } else { 26 };
         return PgType { array_element: Some(element), ..scalar(vector, -1) };
     }
-    let innermost = element_field(element.data_type()).map_or_else(|| pg_type(element), |_| {
-        let inner = pg_type(element);
-        inner.array_element.and_then(type_of_oid).unwrap_or(inner)
-    });
+    let innermost = element_field(element.data_type()).map_or_else(
+        || pg_type(element),
+        |_| {
+            let inner = pg_type(element);
+            inner.array_element.and_then(type_of_oid).unwrap_or(inner)
+        },
+    );
     match by_name(innermost.name) {
         Some(known) => PgType {
             oid: known.array_oid,
@@ -200,9 +203,7 @@ fn implied_typmod(data_type: &DataType) -> i32 {
         DataType::Decimal32(precision, scale)
         | DataType::Decimal64(precision, scale)
         | DataType::Decimal128(precision, scale)
-        | DataType::Decimal256(precision, scale) => {
-            ((i32::from(*precision) << 16) | (i32::from(*scale) & 0x7ff)) + 4
-        }
+        | DataType::Decimal256(precision, scale) => ((i32::from(*precision) << 16) | (i32::from(*scale) & 0x7ff)) + 4,
         _ => -1,
     }
 }

@@ -292,7 +292,8 @@ impl StateStore for RocksStore {
 
     fn chunk(&self, table: TableId, id: ChunkId) -> Result<Option<Chunk>> {
         let pinned = PinnedSnapshot::new(self.db()?);
-        let entry = pinned.snapshot().get_cf(family(pinned.db(), INDEX), chunk_key(table, id)).map_err(|e| read_error(&e))?;
+        let entry =
+            pinned.snapshot().get_cf(family(pinned.db(), INDEX), chunk_key(table, id)).map_err(|e| read_error(&e))?;
         let Some(entry) = entry else { return Ok(None) };
         let entry = Entry::decode(table, id, &entry)?;
         read_chunk(&pinned, table, entry).map(Some)

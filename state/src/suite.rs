@@ -160,7 +160,10 @@ fn run_history<S: Subject>(mut subject: S, seed: u64, steps: u64) {
             1..=3 => {
                 for table in model.tables().unwrap() {
                     let folded = fold_table(&model, table, TxId(0)..=TxId(u64::MAX), &concatenate).unwrap();
-                    assert_eq!(fold_table(subject.store(), table, TxId(0)..=TxId(u64::MAX), &concatenate).unwrap(), folded);
+                    assert_eq!(
+                        fold_table(subject.store(), table, TxId(0)..=TxId(u64::MAX), &concatenate).unwrap(),
+                        folded
+                    );
                 }
             }
             4 => {

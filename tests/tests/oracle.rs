@@ -58,7 +58,9 @@ fn seeds() {
                     let report = play(seed);
                     let mut reports = reports.lock().expect("no panic");
                     reports.push(report);
-                    if reports.iter().filter(|report| matches!(report.outcome, Outcome::Different(_))).count() >= DIFFERENCES_MAX {
+                    if reports.iter().filter(|report| matches!(report.outcome, Outcome::Different(_))).count()
+                        >= DIFFERENCES_MAX
+                    {
                         next.store(range.end, Ordering::Relaxed);
                     }
                 }

@@ -25,7 +25,11 @@ pub(crate) struct Events {
 
 impl Events {
     pub fn generate(count: u64) -> Events {
-        let config = NexmarkConfig { event_count: Some(count), events_per_second: EVENTS_PER_SECOND, ..NexmarkConfig::default() };
+        let config = NexmarkConfig {
+            event_count: Some(count),
+            events_per_second: EVENTS_PER_SECOND,
+            ..NexmarkConfig::default()
+        };
         let batches = TABLES.map(|(_, table)| {
             let starts = (0..count).step_by(BATCH_EVENTS as usize);
             let all = starts.map(|start| generate(&config, table, start, (start + BATCH_EVENTS).min(count)));

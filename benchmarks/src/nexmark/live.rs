@@ -83,7 +83,8 @@ async fn run_in(directory: &std::path::Path, query: &Query, data: &Events, optio
     let (wall, cpu) = (started.elapsed().as_secs_f64(), (cpu_s() - cpu_before).max(0.005));
     let mut latencies = engine.latencies_us();
     latencies.sort_unstable();
-    let at = |share: f64| latencies.get(((latencies.len() as f64 - 1.0) * share) as usize).map(|&us| us as f64 / 1000.0);
+    let at =
+        |share: f64| latencies.get(((latencies.len() as f64 - 1.0) * share) as usize).map(|&us| us as f64 / 1000.0);
     let bytes_written = Some(engine.bytes_written());
     let peak_rss_mb = peak_rss_mb();
     engine.stop().await?;

@@ -101,13 +101,20 @@ impl Driver {
     }
 
     /// Feeds what is in memory; answers with the logs that are to be read.
-    fn feed_present(&mut self, id: RelationId, inputs: &[RelationId], mut done: Output) -> Result<(Output, VecDeque<LogReader>)> {
+    fn feed_present(
+        &mut self,
+        id: RelationId,
+        inputs: &[RelationId],
+        mut done: Output,
+    ) -> Result<(Output, VecDeque<LogReader>)> {
         let mut logs = VecDeque::new();
         // A step without rows, at least: what a query answers to nothing (a count of 0) is there even if its stream is empty,
         // and a view of nothing but constants has no input at all.
         let inputs = if inputs.is_empty() { &[id] } else { inputs };
         for &input in inputs {
-            if let Some(Role::Stream { .. } | Role::Source(_)) = self.relations.get(&input).map(|relation| &relation.role) {
+            if let Some(Role::Stream { .. } | Role::Source(_)) =
+                self.relations.get(&input).map(|relation| &relation.role)
+            {
                 logs.push_back(self.log_reader(input));
             }
             done.absorb(self.feed(id, input, None)?);

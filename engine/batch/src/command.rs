@@ -13,8 +13,8 @@ use monsoon_circuit::{CircuitPlan, Delta, RelationId, RowError, WeightedBatch};
 use monsoon_state::TableId;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::relation::Watermark;
 use crate::Result;
+use crate::relation::Watermark;
 
 /// A command to a task.
 pub(crate) enum Command {
@@ -36,7 +36,11 @@ pub(crate) enum Command {
     /// Forget relations.
     Remove(Vec<RelationId>),
     /// Send rows to a reader, then nothing more.
-    Read { relation: RelationId, keys: Option<Arc<Vec<Vec<ScalarValue>>>>, reply: UnboundedSender<Result<Vec<WeightedBatch>>> },
+    Read {
+        relation: RelationId,
+        keys: Option<Arc<Vec<Vec<ScalarValue>>>>,
+        reply: UnboundedSender<Result<Vec<WeightedBatch>>>,
+    },
     /// Report the memory of every relation's state.
     Memory { reply: UnboundedSender<Vec<(RelationId, u64)>> },
 }

@@ -19,7 +19,8 @@ pub(crate) struct Content {
 impl Content {
     /// `key` are the places of the columns that identify a row; without any, rows aren't indexed.
     pub fn new(schema: &SchemaRef, key: &[usize], append_only: bool) -> Result<Content> {
-        let store = if append_only { RowStore::append_only(schema.clone()) } else { RowStore::general(schema.clone())? };
+        let store =
+            if append_only { RowStore::append_only(schema.clone()) } else { RowStore::general(schema.clone())? };
         let types: Vec<DataType> = key.iter().map(|&place| schema.field(place).data_type().clone()).collect();
         let index = if key.is_empty() { None } else { Some(KeyIndex::new(&types)?) };
         Ok(Content { store, key: key.to_vec(), index, scratch: Vec::new() })
@@ -64,7 +65,8 @@ impl Content {
     /// Writes to a table with a primary key: deletions (negative weights) take away the row with the key, insertions overwrite it, the
     /// last of a key wins. Deletions of one batch come before its insertions. Returns the difference made.
     pub fn upsert(&mut self, batch: &WeightedBatch) -> Result<Delta> {
-        let (gone, come): (Vec<u32>, Vec<u32>) = (0..batch.len() as u32).partition(|&row| batch.weight(row as usize) < 0);
+        let (gone, come): (Vec<u32>, Vec<u32>) =
+            (0..batch.len() as u32).partition(|&row| batch.weight(row as usize) < 0);
         let mut delta = Delta::empty();
         for (places, insert) in [(gone, false), (come, true)] {
             if places.is_empty() {
@@ -82,8 +84,7 @@ impl Content {
         let mut keys = Vec::new();
         index.intern(&columns, batch.len(), &mut keys)?;
         let winners = last_rows(&keys, index.capacity());
-        let old: Vec<u32> =
-            winners.iter().flat_map(|&row| self.store.positions(keys[row as usize])).collect();
+        let old: Vec<u32> = winners.iter().flat_map(|&row| self.store.positions(keys[row as usize])).collect();
         let mut delta = Delta::empty();
         if !old.is_empty() {
             delta.push(WeightedBatch::constant(self.store.gather(&old)?, -1));

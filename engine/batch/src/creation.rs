@@ -36,7 +36,10 @@ impl Driver {
 
     fn roles(&mut self, id: RelationId, kind: RelationKind) -> Result<(Role, TaskKind)> {
         Ok(match kind {
-            RelationKind::Stream { watermark } => (Role::Stream { time_column: time_column(watermark.as_ref()) }, TaskKind::Stream { watermark, retained: true }),
+            RelationKind::Stream { watermark } => (
+                Role::Stream { time_column: time_column(watermark.as_ref()) },
+                TaskKind::Stream { watermark, retained: true },
+            ),
             RelationKind::Source { open, watermark } => {
                 let time_column = time_column(watermark.as_ref());
                 let source = SourceRole { open, time_column, progress: SourceProgress::default(), reader: None };
@@ -91,11 +94,20 @@ impl Driver {
             }
             for (place, chunk) in self.store.chunks(table)?.enumerate() {
                 let payload = chunk?.payload;
-                let rows = if is_content { LoadedRows::Relation(decode(&payload)?) } else { LoadedRows::State(decode_state(&payload)?) };
+                let rows = if is_content {
+                    LoadedRows::Relation(decode(&payload)?)
+                } else {
+                    LoadedRows::State(decode_state(&payload)?)
+                };
                 let rows = Arc::new(rows);
                 let own_table = (table.0 & 0xffff) as u16;
                 for task in &self.tasks {
-                    let _ = task.commands.send(Command::Load { relation: id, table: own_table, chunk: place, rows: rows.clone() });
+                    let _ = task.commands.send(Command::Load {
+                        relation: id,
+                        table: own_table,
+                        chunk: place,
+                        rows: rows.clone(),
+                    });
                 }
             }
         }
@@ -132,7 +144,9 @@ impl Driver {
             self.refresh_watermarks();
         }
         let progress = self.stored::<SourceProgress>(format!("e/source/{id}"))?;
-        if let (Some(progress), Some(Relation { role: Role::Source(source), .. })) = (progress, self.relations.get_mut(&id)) {
+        if let (Some(progress), Some(Relation { role: Role::Source(source), .. })) =
+            (progress, self.relations.get_mut(&id))
+        {
             self.shared.note_position(id, &progress.position);
             source.progress = progress;
         }
@@ -142,7 +156,9 @@ impl Driver {
     fn stored<T: serde::de::DeserializeOwned>(&self, key: String) -> Result<Option<T>> {
         match self.store.get(key.as_bytes())? {
             None => Ok(None),
-            Some(value) => serde_json::from_slice(&value).map(Some).map_err(|error| Error::corrupt(format!("{key}: {error}"))),
+            Some(value) => {
+                serde_json::from_slice(&value).map(Some).map_err(|error| Error::corrupt(format!("{key}: {error}")))
+            }
         }
     }
 

@@ -41,7 +41,9 @@ pub(crate) struct Relation {
 /// What a relation is to the driver.
 pub(crate) enum Role {
     /// With the place of the column of event time, if it has a watermark.
-    Stream { time_column: Option<usize> },
+    Stream {
+        time_column: Option<usize>,
+    },
     Source(SourceRole),
     Table,
     View,
@@ -190,7 +192,9 @@ impl Driver {
     fn late_rows(&self, changes: &[Change]) -> Result<u64> {
         let mut late = 0;
         for change in changes {
-            let Some(Relation { role: Role::Stream { time_column: Some(column) }, .. }) = self.relations.get(&change.relation) else {
+            let Some(Relation { role: Role::Stream { time_column: Some(column) }, .. }) =
+                self.relations.get(&change.relation)
+            else {
                 continue;
             };
             let Some(watermark) = self.watermarks.get(&change.relation) else { continue };
@@ -205,7 +209,8 @@ impl Driver {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
-        let inserts = changes.iter().flat_map(|change| &change.batches).any(|batch| has_weight(batch, |weight| weight > 0));
+        let inserts =
+            changes.iter().flat_map(|change| &change.batches).any(|batch| has_weight(batch, |weight| weight > 0));
         if inserts && self.over_memory && self.measure_memory() {
             return Err(self.out_of_memory());
         }
@@ -347,8 +352,10 @@ impl Driver {
         writes.extend(output.chunks.into_iter().map(|(table, payload)| Write::Append { table, payload }));
         self.shared.note_rows(&output.rows);
         self.shared.note_row_errors(output.errors);
-        let (sinks, published) =
-            output.changes.into_iter().partition(|(id, _)| matches!(self.relations.get(id).map(|r| &r.role), Some(Role::Sink)));
+        let (sinks, published) = output
+            .changes
+            .into_iter()
+            .partition(|(id, _)| matches!(self.relations.get(id).map(|r| &r.role), Some(Role::Sink)));
         self.last = self.last.next();
         let commit = Some(Commit { txid: self.last, writes });
         if self.jobs.send(Job { commit, published, sinks, then, arrived }).is_err() {
@@ -379,7 +386,8 @@ impl Driver {
     }
 
     pub fn refresh_watermarks(&mut self) {
-        let known = self.event_times.iter().filter_map(|(id, time)| time.watermark_us.map(|watermark| (*id, watermark)));
+        let known =
+            self.event_times.iter().filter_map(|(id, time)| time.watermark_us.map(|watermark| (*id, watermark)));
         self.watermarks = Arc::new(known.collect());
         self.shared.note_event_times(&self.event_times);
     }
@@ -417,7 +425,8 @@ impl Driver {
                 let (reply, answers) = unbounded_channel();
                 let keys = keys.map(Arc::new);
                 for task in &self.tasks {
-                    let _ = task.commands.send(Command::Read { relation: id, keys: keys.clone(), reply: reply.clone() });
+                    let _ =
+                        task.commands.send(Command::Read { relation: id, keys: keys.clone(), reply: reply.clone() });
                 }
                 Ok(Reading::Tasks { answers, tasks: self.tasks.len() })
             }
@@ -427,9 +436,11 @@ impl Driver {
     /// Reads a stream up to the last dispatched txid.
     pub fn log_reader(&self, id: RelationId) -> LogReader {
         let rows_from = match self.relations.get(&id).map(|relation| &relation.role) {
-            Some(Role::Source(source)) => {
-                RowsFrom::Source { open: source.open.clone(), progress: source.progress.clone(), time_column: source.time_column }
-            }
+            Some(Role::Source(source)) => RowsFrom::Source {
+                open: source.open.clone(),
+                progress: source.progress.clone(),
+                time_column: source.time_column,
+            },
             _ => RowsFrom::Chunks(Arc::new(self.shared.log_guard.hold(table_id(id, 0), self.last))),
         };
         LogReader { store: self.store.clone(), relation: id, rows_from }
@@ -441,7 +452,8 @@ impl Driver {
             return Err(Error::Rejected("a sink can't be subscribed to; subscribe to what it publishes".into()));
         }
         let schema = relation.schema.clone();
-        let snapshot = if options.snapshot { Some(self.read(vec![ReadRequest { relation: id, keys: None }])?) } else { None };
+        let snapshot =
+            if options.snapshot { Some(self.read(vec![ReadRequest { relation: id, keys: None }])?) } else { None };
         let subscription = self.shared.subscribers.add(id, schema, self.last, options);
         Ok(SubscribeStarted { snapshot, txid: self.last, subscription })
     }
@@ -548,7 +560,10 @@ impl Driver {
         self.shared.note_memory(by_relation);
         let over = total > self.config.memory_limit_bytes;
         if over && !self.over_memory {
-            tracing::warn!("state takes {} MB, more than memory_limit: writes are refused, and sources wait", total >> 20);
+            tracing::warn!(
+                "state takes {} MB, more than memory_limit: writes are refused, and sources wait",
+                total >> 20
+            );
         }
         self.over_memory = over;
         over

@@ -69,7 +69,8 @@ impl Engine {
         let (requests, received) = unbounded();
         let (jobs, waiting) = bounded(COMMITS_WAITING_MAX);
         let (announce, committed) = watch::channel(store.last_txid());
-        let (folder, fold_thread) = Folder::start(store.clone(), shared.merge_kinds.clone(), shared.log_guard.clone()).map_err(Error::bug)?;
+        let (folder, fold_thread) =
+            Folder::start(store.clone(), shared.merge_kinds.clone(), shared.log_guard.clone()).map_err(Error::bug)?;
         let mut threads = vec![fold_thread];
         let committer = Committer {
             store: store.clone(),
@@ -256,7 +257,10 @@ fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> Result<JoinHandl
 }
 
 /// The rows that all the tasks answer with.
-async fn gather_rows(mut answers: UnboundedReceiver<Result<Vec<WeightedBatch>>>, tasks: usize) -> Result<Vec<RecordBatch>> {
+async fn gather_rows(
+    mut answers: UnboundedReceiver<Result<Vec<WeightedBatch>>>,
+    tasks: usize,
+) -> Result<Vec<RecordBatch>> {
     let mut batches = Vec::new();
     for _ in 0..tasks {
         let answer = answers.recv().await.ok_or_else(|| Error::Stopped("a task has stopped".into()))?;

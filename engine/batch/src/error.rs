@@ -22,7 +22,9 @@ pub enum Error {
         limit_mb: u64,
     },
     /// The subscriber reads too slowly and was cut off.
-    #[error("subscriber is too slow: more than {rows_max} changed rows are waiting; subscribe again for a new snapshot")]
+    #[error(
+        "subscriber is too slow: more than {rows_max} changed rows are waiting; subscribe again for a new snapshot"
+    )]
     SlowSubscriber {
         /// The bound.
         rows_max: usize,
@@ -72,7 +74,9 @@ impl From<monsoon_state::Error> for Error {
     fn from(error: monsoon_state::Error) -> Error {
         match error {
             monsoon_state::Error::DiskFull => Error::DiskFull,
-            monsoon_state::Error::Corrupt(_) | monsoon_state::Error::CorruptChunk { .. } => Error::Damaged(error.to_string()),
+            monsoon_state::Error::Corrupt(_) | monsoon_state::Error::CorruptChunk { .. } => {
+                Error::Damaged(error.to_string())
+            }
             other => Error::Stopped(other.to_string()),
         }
     }

@@ -22,7 +22,8 @@ pub(crate) struct LateRange {
 /// Which rows are not late: those whose time, if they have one, is at the watermark or after it. `None` if all are.
 pub(crate) fn on_time(times: &ArrayRef, watermark_us: i64) -> Result<Option<BooleanArray>> {
     let times = microseconds(times)?;
-    let keep: BooleanArray = (0..times.len()).map(|row| Some(times.is_null(row) || times.value(row) >= watermark_us)).collect();
+    let keep: BooleanArray =
+        (0..times.len()).map(|row| Some(times.is_null(row) || times.value(row) >= watermark_us)).collect();
     Ok(if keep.true_count() == keep.len() { None } else { Some(keep) })
 }
 
@@ -32,7 +33,12 @@ pub(crate) fn count_late(times: &ArrayRef, watermark_us: i64) -> Result<u64> {
 }
 
 /// Drops what was late when rows from number `first` on were read before.
-pub(crate) fn drop_late_again(rows: RecordBatch, first: u64, column: usize, ranges: &[LateRange]) -> Result<RecordBatch> {
+pub(crate) fn drop_late_again(
+    rows: RecordBatch,
+    first: u64,
+    column: usize,
+    ranges: &[LateRange],
+) -> Result<RecordBatch> {
     let end = first + rows.num_rows() as u64;
     let mut keep: Option<Vec<bool>> = None;
     for range in ranges.iter().filter(|range| range.first < end && first < range.first + range.rows) {
@@ -87,7 +93,8 @@ mod tests {
     fn the_same_rows_are_dropped_however_the_replay_is_cut() {
         let all = [5, 1, 9, 1, 9, 0, 7, 7];
         // Rows 2 to 4 came after a watermark of 5, rows 5 and 6 after one of 7.
-        let ranges = [LateRange { first: 2, rows: 3, watermark_us: 5 }, LateRange { first: 5, rows: 2, watermark_us: 7 }];
+        let ranges =
+            [LateRange { first: 2, rows: 3, watermark_us: 5 }, LateRange { first: 5, rows: 2, watermark_us: 7 }];
         for cut in 1..=all.len() {
             let mut kept = Vec::new();
             for (piece, part) in all.chunks(cut).enumerate() {

@@ -55,7 +55,8 @@ impl LogReader {
             RowsFrom::Chunks(hold) => {
                 hold.settle();
                 let sizes = self.store.chunk_sizes(table_id(self.relation, 0))?;
-                let ids: Vec<ChunkId> = sizes.into_iter().map(|(id, ..)| id).take_while(|id| id.txid <= hold.until()).collect();
+                let ids: Vec<ChunkId> =
+                    sizes.into_iter().map(|(id, ..)| id).take_while(|id| id.txid <= hold.until()).collect();
                 Ok(LogCursor::Chunks {
                     store: self.store.clone(),
                     relation: self.relation,
@@ -93,7 +94,11 @@ impl LogReader {
                 }
             }
         });
-        futures::stream::unfold(receiver, |mut receiver| async move { receiver.recv().await.map(|item| (item, receiver)) }).boxed()
+        futures::stream::unfold(
+            receiver,
+            |mut receiver| async move { receiver.recv().await.map(|item| (item, receiver)) },
+        )
+        .boxed()
     }
 }
 
@@ -139,7 +144,9 @@ impl Replay {
                 }
                 // What was read before is there at once, or it is gone.
                 Read::Idle(_) | Read::End => {
-                    return Err(Error::Rejected(format!("source has {left} rows fewer than it had when they were read")));
+                    return Err(Error::Rejected(format!(
+                        "source has {left} rows fewer than it had when they were read"
+                    )));
                 }
             }
         }

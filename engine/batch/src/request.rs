@@ -15,7 +15,10 @@ pub(crate) type Reply<T> = oneshot::Sender<Result<T>>;
 
 /// A request to the driver, in the order the driver sees it.
 pub(crate) enum Request {
-    Write { changes: Vec<Change>, reply: Reply<Written> },
+    Write {
+        changes: Vec<Change>,
+        reply: Reply<Written>,
+    },
     SourceRows {
         relation: RelationId,
         rows: arrow::array::RecordBatch,
@@ -23,15 +26,42 @@ pub(crate) enum Request {
         bad: Vec<BadRecord>,
         read_at: std::time::Instant,
     },
-    Create { relation: Box<RelationSpec>, catalog: Vec<Write>, reply: Reply<TxId> },
-    Restore { relation: Box<RelationSpec>, reply: Reply<()> },
-    Start { reply: Reply<()> },
-    Drop { relations: Vec<RelationId>, catalog: Vec<Write>, reply: Reply<TxId> },
-    Catalog { writes: Vec<Write>, reply: Reply<TxId> },
-    Read { requests: Vec<ReadRequest>, reply: Reply<ReadStarted> },
-    Subscribe { relation: RelationId, options: SubscribeOptions, reply: Reply<SubscribeStarted> },
-    Flush { reply: Reply<TxId> },
-    Stop { reply: Reply<()> },
+    Create {
+        relation: Box<RelationSpec>,
+        catalog: Vec<Write>,
+        reply: Reply<TxId>,
+    },
+    Restore {
+        relation: Box<RelationSpec>,
+        reply: Reply<()>,
+    },
+    Start {
+        reply: Reply<()>,
+    },
+    Drop {
+        relations: Vec<RelationId>,
+        catalog: Vec<Write>,
+        reply: Reply<TxId>,
+    },
+    Catalog {
+        writes: Vec<Write>,
+        reply: Reply<TxId>,
+    },
+    Read {
+        requests: Vec<ReadRequest>,
+        reply: Reply<ReadStarted>,
+    },
+    Subscribe {
+        relation: RelationId,
+        options: SubscribeOptions,
+        reply: Reply<SubscribeStarted>,
+    },
+    Flush {
+        reply: Reply<TxId>,
+    },
+    Stop {
+        reply: Reply<()>,
+    },
 }
 
 /// A read that tasks are answering.

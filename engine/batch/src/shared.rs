@@ -123,13 +123,25 @@ impl Shared {
         }
         self.stats.lock().entry(relation).or_default().bad_records += bad.len() as u64;
         for record in bad {
-            self.keep(ErrorRow { relation, at_us: now_us(), what: record.place, reason: record.reason, row: record.raw });
+            self.keep(ErrorRow {
+                relation,
+                at_us: now_us(),
+                what: record.place,
+                reason: record.reason,
+                row: record.raw,
+            });
         }
     }
 
     pub fn note_row_errors(&self, errors: Vec<(RelationId, RowError)>) {
         for (relation, error) in errors {
-            self.keep(ErrorRow { relation, at_us: now_us(), what: error.expression, reason: error.reason, row: error.row });
+            self.keep(ErrorRow {
+                relation,
+                at_us: now_us(),
+                what: error.expression,
+                reason: error.reason,
+                row: error.row,
+            });
         }
     }
 

@@ -13,9 +13,9 @@ use monsoon_connectors::{Change, Sink};
 use monsoon_state::{ChunkId, StateStore, TxId};
 use parking_lot::Mutex;
 
+use crate::Result;
 use crate::chunk::decode;
 use crate::command::table_id;
-use crate::Result;
 
 /// Changes of a sink without replay that may wait for it.
 const WAITING_MAX: usize = 64;
@@ -64,7 +64,8 @@ impl SinkWriter {
             let _ = work.try_send((txid, Vec::new()));
             return;
         }
-        let changes = delta.batches.into_iter().map(|batch| Change { rows: batch.rows, weights: batch.weights }).collect();
+        let changes =
+            delta.batches.into_iter().map(|batch| Change { rows: batch.rows, weights: batch.weights }).collect();
         let _ = work.send((txid, changes));
     }
 }

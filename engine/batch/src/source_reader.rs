@@ -96,7 +96,13 @@ impl Thread {
         loop {
             let pause = match source.read(self.rows_max) {
                 Ok(Read::Rows { rows, next, bad }) => {
-                    return Some(Request::SourceRows { relation: self.relation, rows, next, bad, read_at: Instant::now() });
+                    return Some(Request::SourceRows {
+                        relation: self.relation,
+                        rows,
+                        next,
+                        bad,
+                        read_at: Instant::now(),
+                    });
                 }
                 Ok(Read::Idle(pause)) => pause,
                 Ok(Read::End) => return None,

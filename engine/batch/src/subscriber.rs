@@ -30,7 +30,13 @@ struct Subscriber {
 
 impl Subscribers {
     /// Adds a subscriber to commits after `after`.
-    pub fn add(&self, relation: RelationId, schema: arrow::datatypes::SchemaRef, after: TxId, options: SubscribeOptions) -> Subscription {
+    pub fn add(
+        &self,
+        relation: RelationId,
+        schema: arrow::datatypes::SchemaRef,
+        after: TxId,
+        options: SubscribeOptions,
+    ) -> Subscription {
         let (sender, receiver) = unbounded_channel();
         let queued_rows = Arc::new(AtomicUsize::new(0));
         let subscriber = Subscriber { after, options, queued_rows: queued_rows.clone(), changes: sender };

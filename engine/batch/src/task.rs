@@ -52,7 +52,8 @@ impl Task {
     pub fn run(mut self, commands: &Receiver<Command>, outputs: &Sender<Result<Output>>) {
         while let Ok(command) = commands.recv() {
             let answer = self.obey(command).transpose();
-            let failed = matches!(&answer, Some(Err(error)) if error.stops_engine() || matches!(error, Error::Damaged(_)));
+            let failed =
+                matches!(&answer, Some(Err(error)) if error.stops_engine() || matches!(error, Error::Damaged(_)));
             if let Some(answer) = answer
                 && outputs.send(answer).is_err()
             {
@@ -123,7 +124,13 @@ impl Task {
                 }
                 TaskKind::Sink { replayed, .. } => {
                     let mut input = |from: RelationId| deltas.get(&from).cloned().unwrap_or_default();
-                    let delta = running.run_circuit(&mut input, &mut self.peers, &step.watermarks, Persist::State, &mut output)?;
+                    let delta = running.run_circuit(
+                        &mut input,
+                        &mut self.peers,
+                        &step.watermarks,
+                        Persist::State,
+                        &mut output,
+                    )?;
                     if *replayed {
                         write_delta(id, &delta, &spec, &mut output)?;
                     }
@@ -238,7 +245,11 @@ impl Task {
         Ok(Output::default())
     }
 
-    fn read(&self, relation: RelationId, keys: Option<&[Vec<datafusion::common::ScalarValue>]>) -> Result<Vec<WeightedBatch>> {
+    fn read(
+        &self,
+        relation: RelationId,
+        keys: Option<&[Vec<datafusion::common::ScalarValue>]>,
+    ) -> Result<Vec<WeightedBatch>> {
         let running = self.relations.get(&relation).ok_or(Error::NoRelation(relation.0))?;
         let Some(content) = &running.content else { return Ok(Vec::new()) };
         match keys {
@@ -379,16 +390,19 @@ fn exchange(delta: Delta, key: &[Arc<dyn PhysicalExpr>], peers: &mut Peers) -> R
     Ok(peers.exchange(parts)?)
 }
 
-fn own_rows(batch: &WeightedBatch, key: &[Arc<dyn PhysicalExpr>], place: monsoon_circuit::TaskPlace) -> Result<WeightedBatch> {
+fn own_rows(
+    batch: &WeightedBatch,
+    key: &[Arc<dyn PhysicalExpr>],
+    place: monsoon_circuit::TaskPlace,
+) -> Result<WeightedBatch> {
     if place.tasks == 1 {
         return Ok(batch.clone());
     }
     let parts = monsoon_circuit::partition(Delta::of(batch.clone()), key, place.tasks)?;
     let mine = parts.into_iter().nth(place.task).unwrap_or_default();
-    Ok(mine.into_single(&batch.rows.schema())?.unwrap_or_else(|| WeightedBatch {
-        rows: batch.rows.slice(0, 0),
-        weights: None,
-    }))
+    Ok(mine
+        .into_single(&batch.rows.schema())?
+        .unwrap_or_else(|| WeightedBatch { rows: batch.rows.slice(0, 0), weights: None }))
 }
 
 fn write_delta(id: RelationId, delta: &Delta, spec: &TaskSpec, output: &mut Output) -> Result<()> {

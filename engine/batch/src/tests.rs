@@ -23,7 +23,8 @@ fn schema() -> SchemaRef {
 }
 
 fn rows(pairs: &[(i64, i64)]) -> RecordBatch {
-    let column = |value: fn(&(i64, i64)) -> i64| Arc::new(Int64Array::from_iter_values(pairs.iter().map(value))) as ArrayRef;
+    let column =
+        |value: fn(&(i64, i64)) -> i64| Arc::new(Int64Array::from_iter_values(pairs.iter().map(value))) as ArrayRef;
     RecordBatch::try_new(schema(), vec![column(|pair| pair.0), column(|pair| pair.1)]).expect("two columns")
 }
 
@@ -92,7 +93,12 @@ impl Source for Numbers {
 
 fn source(end: i64) -> RelationSpec {
     let open = Arc::new(move || Ok(Box::new(Numbers { next: 0, end }) as Box<dyn Source>));
-    RelationSpec { id: SOURCE, name: "n".into(), schema: schema(), kind: RelationKind::Source { open, watermark: None } }
+    RelationSpec {
+        id: SOURCE,
+        name: "n".into(),
+        schema: schema(),
+        kind: RelationKind::Source { open, watermark: None },
+    }
 }
 
 fn open(store: &Arc<ModelStore>, tasks: usize) -> Engine {
@@ -150,7 +156,9 @@ async fn a_view_over_rows_that_were_there_and_rows_that_come() {
     assert_eq!(content(&engine, STREAM).await.values().map(Vec::len).sum::<usize>(), 5);
     let key = ReadRequest { relation: VIEW, keys: Some(vec![vec![2_i64.into(), 2_i64.into()]]) };
     let found = engine.read(vec![key]).await.expect("looked up");
-    assert!(matches!(&found.relations[&VIEW], Rows::Batches(batches) if batches.iter().map(RecordBatch::num_rows).sum::<usize>() == 1));
+    assert!(
+        matches!(&found.relations[&VIEW], Rows::Batches(batches) if batches.iter().map(RecordBatch::num_rows).sum::<usize>() == 1)
+    );
     engine.stop().await.expect("stopped");
 }
 
@@ -233,7 +241,8 @@ async fn a_subscriber_gets_a_snapshot_and_then_each_change_once() {
         last = committed.txid;
         for batch in &committed.batches {
             let [ids, values] = [0, 1].map(|place| batch.rows.column(place).as_primitive::<Int64Type>());
-            (0..batch.len()).for_each(|row| *sum.entry((ids.value(row), values.value(row))).or_default() += batch.weight(row));
+            (0..batch.len())
+                .for_each(|row| *sum.entry((ids.value(row), values.value(row))).or_default() += batch.weight(row));
         }
     }
     sum.retain(|_, weight| *weight != 0);
@@ -269,7 +278,8 @@ async fn a_reading_of_a_log_misses_nothing_when_its_chunks_are_folded_meanwhile(
     }
     let Rows::Log(read) = &snapshot.relations[&STREAM] else { panic!("a stream is read from its log") };
     let batches: Vec<RecordBatch> = read().map(|batch| batch.expect("a batch")).collect().await;
-    let mut ids: Vec<i64> = batches.iter().flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().values().to_vec()).collect();
+    let mut ids: Vec<i64> =
+        batches.iter().flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().values().to_vec()).collect();
     ids.sort_unstable();
     assert_eq!(ids, (0..20).collect::<Vec<_>>());
     drop(snapshot);
@@ -414,11 +424,18 @@ async fn a_view_that_reads_a_relation_twice_is_filled_with_all_of_it() {
         let engine = open(&Arc::new(ModelStore::new()), 2);
         engine.create(spec, Vec::new()).await.expect("created");
         engine.write(insert(input, &[(1, 10), (2, 20)])).await.expect("written");
-        let read = || Node { operator: Operator::Input { relation: input, projection: None }, inputs: Vec::new(), schema: schema() };
+        let read = || Node {
+            operator: Operator::Input { relation: input, projection: None },
+            inputs: Vec::new(),
+            schema: schema(),
+        };
         let union = Node { operator: Operator::Union, inputs: vec![0, 1], schema: schema() };
         let plan = CircuitPlan { nodes: vec![read(), read(), union], key: Vec::new() };
         let kind = RelationKind::View { plan, ephemeral: false };
-        engine.create(RelationSpec { id: VIEW, name: "twice".into(), schema: schema(), kind }, Vec::new()).await.expect("filled");
+        engine
+            .create(RelationSpec { id: VIEW, name: "twice".into(), schema: schema(), kind }, Vec::new())
+            .await
+            .expect("filled");
         assert_eq!(pairs(&content(&engine, VIEW).await), [(1, 10), (1, 10), (2, 20), (2, 20)]);
         engine.stop().await.expect("stopped");
     }

@@ -38,18 +38,26 @@ impl Source {
 
     fn auction(&mut self) -> i64 {
         let latest = self.auctions.max(1);
-        if self.random(2) == 0 { (latest / 100 * 100) as i64 } else { (latest as i64 - self.random(1000.min(latest))).max(0) }
+        if self.random(2) == 0 {
+            (latest / 100 * 100) as i64
+        } else {
+            (latest as i64 - self.random(1000.min(latest))).max(0)
+        }
     }
 
     fn bids(&mut self, rows: usize) -> RecordBatch {
         let mut numbers: Vec<Vec<i64>> = vec![Vec::with_capacity(rows); 6];
         for row in 0..rows {
-            let values = [self.auction(), self.random(200_000), self.random(100_000_000), (self.bids + row) as i64 / 10, 1, 2];
+            let values =
+                [self.auction(), self.random(200_000), self.random(100_000_000), (self.bids + row) as i64 / 10, 1, 2];
             numbers.iter_mut().zip(values).for_each(|(column, value)| column.push(value));
         }
         self.bids += rows;
-        let text = |length: usize| -> ArrayRef { Arc::new(StringArray::from_iter_values((0..rows).map(|row| format!("{row:0length$}")))) };
-        let mut columns: Vec<ArrayRef> = numbers.into_iter().map(|column| Arc::new(Int64Array::from(column)) as ArrayRef).collect();
+        let text = |length: usize| -> ArrayRef {
+            Arc::new(StringArray::from_iter_values((0..rows).map(|row| format!("{row:0length$}"))))
+        };
+        let mut columns: Vec<ArrayRef> =
+            numbers.into_iter().map(|column| Arc::new(Int64Array::from(column)) as ArrayRef).collect();
         columns.extend([text(12), text(50), text(60), text(10)]);
         RecordBatch::try_new(bid_schema(), columns).expect("columns fit the schema")
     }
@@ -67,7 +75,9 @@ impl Source {
 }
 
 fn schema(columns: &[(&str, DataType)]) -> SchemaRef {
-    Arc::new(Schema::new(columns.iter().map(|(name, data_type)| Field::new(*name, data_type.clone(), true)).collect::<Vec<_>>()))
+    Arc::new(Schema::new(
+        columns.iter().map(|(name, data_type)| Field::new(*name, data_type.clone(), true)).collect::<Vec<_>>(),
+    ))
 }
 
 fn bid_schema() -> SchemaRef {
@@ -147,7 +157,9 @@ fn join(output: &SchemaRef, append_only: bool) -> Result<JoinOperator> {
 fn top(partition: &[usize], order: &[(usize, bool)], limit: usize) -> Result<TopNOperator> {
     let schema = bid_schema();
     let column = |place: usize| column(schema.field(place).name(), place);
-    let sort = |&(place, descending): &(usize, bool)| PhysicalSortExpr::new(column(place), SortOptions { descending, nulls_first: descending });
+    let sort = |&(place, descending): &(usize, bool)| {
+        PhysicalSortExpr::new(column(place), SortOptions { descending, nulls_first: descending })
+    };
     let plan = TopNPlan {
         partition: partition.iter().map(|&place| column(place)).collect(),
         order: order.iter().map(sort).collect(),
@@ -163,7 +175,8 @@ fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1).filter_map(|argument| argument.parse::<usize>().ok());
     let bids = arguments.next().unwrap_or(10_000_000);
     let batch_rows = arguments.next().unwrap_or(10_000);
-    let output: SchemaRef = Arc::new(Schema::new([bid_schema().fields().to_vec(), auction_schema().fields().to_vec()].concat()));
+    let output: SchemaRef =
+        Arc::new(Schema::new([bid_schema().fields().to_vec(), auction_schema().fields().to_vec()].concat()));
     run("inner join, append-only", &mut join(&output, true)?, Auctions::All, bids, batch_rows)?;
     run("inner join, one auction in ten (q20)", &mut join(&output, true)?, Auctions::Tenth, bids, batch_rows)?;
     run("inner join, general", &mut join(&output, false)?, Auctions::All, bids / 10, batch_rows)?;

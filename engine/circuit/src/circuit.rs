@@ -65,7 +65,9 @@ pub fn append_only_nodes(plan: &CircuitPlan, relation: &dyn Fn(RelationId) -> bo
         known.push(match &node.operator {
             Operator::Input { relation: id, .. } => relation(*id),
             Operator::Aggregate(aggregate) => inputs && grows(aggregate),
-            Operator::Join(join) => inputs && matches!(join.join_type, JoinType::Inner | JoinType::LeftSemi | JoinType::RightSemi),
+            Operator::Join(join) => {
+                inputs && matches!(join.join_type, JoinType::Inner | JoinType::LeftSemi | JoinType::RightSemi)
+            }
             Operator::TopN(_) => false,
             _ => inputs,
         });
@@ -82,11 +84,7 @@ fn grows(aggregate: &AggregatePlan) -> bool {
 
 impl Circuit {
     /// Makes a task's copy of a plan. `append_only` says which relations only grow.
-    pub fn new(
-        plan: &CircuitPlan,
-        tasks: usize,
-        append_only: &dyn Fn(RelationId) -> bool,
-    ) -> Result<Circuit> {
+    pub fn new(plan: &CircuitPlan, tasks: usize, append_only: &dyn Fn(RelationId) -> bool) -> Result<Circuit> {
         let grows = append_only_nodes(plan, append_only);
         let mut builder = Builder { nodes: Vec::new(), tables: Vec::new(), tasks, windowed: false };
         let mut places = Vec::with_capacity(plan.nodes.len());
@@ -123,8 +121,7 @@ impl Circuit {
     ) -> Result<StepOutput> {
         let place = exchange.place();
         let mut output = StepOutput::default();
-        let mut step =
-            Step { watermarks, owns_keyless: place.task == 0, changes: Vec::new(), errors: Vec::new() };
+        let mut step = Step { watermarks, owns_keyless: place.task == 0, changes: Vec::new(), errors: Vec::new() };
         let mut readers = self.count_readers();
         let mut deltas: Vec<Delta> = Vec::with_capacity(self.nodes.len());
         for node in &mut self.nodes {

@@ -66,8 +66,12 @@ pub fn owners(
 /// Doubles with +0 for -0: they are equal, so they must be one key.
 pub(crate) fn with_one_zero(column: ArrayRef) -> ArrayRef {
     match column.data_type() {
-        DataType::Float64 => Arc::new(column.as_primitive::<Float64Type>().unary::<_, Float64Type>(|value| value + 0.0)),
-        DataType::Float32 => Arc::new(column.as_primitive::<Float32Type>().unary::<_, Float32Type>(|value| value + 0.0)),
+        DataType::Float64 => {
+            Arc::new(column.as_primitive::<Float64Type>().unary::<_, Float64Type>(|value| value + 0.0))
+        }
+        DataType::Float32 => {
+            Arc::new(column.as_primitive::<Float32Type>().unary::<_, Float32Type>(|value| value + 0.0))
+        }
         _ => column,
     }
 }
@@ -128,7 +132,8 @@ pub fn owned_rows(key: &[Arc<dyn PhysicalExpr>], rows: RecordBatch, place: TaskP
         return Ok(rows);
     }
     let owners = owners(key, &rows, place.tasks, &mut Vec::new())?;
-    let mine = (0..rows.num_rows() as u32).filter(|&row| owners[row as usize] as usize == place.task).collect::<Vec<u32>>();
+    let mine =
+        (0..rows.num_rows() as u32).filter(|&row| owners[row as usize] as usize == place.task).collect::<Vec<u32>>();
     if mine.len() == rows.num_rows() {
         return Ok(rows);
     }

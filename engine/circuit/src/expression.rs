@@ -22,7 +22,11 @@ const ROW_ERRORS_MAX: usize = 100;
 const ROW_TEXT_MAX: usize = 1024;
 
 /// The expression's value on each row, as an array of the batch's length.
-pub fn evaluate(expression: &Arc<dyn PhysicalExpr>, rows: &RecordBatch, errors: &mut Vec<RowError>) -> Result<ArrayRef> {
+pub fn evaluate(
+    expression: &Arc<dyn PhysicalExpr>,
+    rows: &RecordBatch,
+    errors: &mut Vec<RowError>,
+) -> Result<ArrayRef> {
     match evaluate_whole(expression, rows) {
         Ok(array) => Ok(array),
         Err(error) if rows.num_rows() <= 1 => {

@@ -64,7 +64,9 @@ impl KeyIndex {
     /// An empty index over columns of these types.
     pub fn new(types: &[DataType]) -> Result<KeyIndex> {
         let form = match types {
-            [only] if word_width(only).is_some() => Form::Word(WordIndex { table: HashTable::new(), null: None, keys: Vec::new() }),
+            [only] if word_width(only).is_some() => {
+                Form::Word(WordIndex { table: HashTable::new(), null: None, keys: Vec::new() })
+            }
             [_, _, ..] if types.len() <= WORDS_MAX && types.iter().all(|kind| word_width(kind).is_some()) => {
                 Form::Words(WordsIndex::new(types.len()))
             }
@@ -438,13 +440,21 @@ fn words_of(column: &ArrayRef) -> Vec<u64> {
     let buffer = &data.buffers()[0];
     match word_width(column.data_type()) {
         Some(8) => ScalarBuffer::<u64>::new(buffer.clone(), offset, length).to_vec(),
-        Some(4) => ScalarBuffer::<u32>::new(buffer.clone(), offset, length).iter().map(|&value| u64::from(value)).collect(),
-        Some(2) => ScalarBuffer::<u16>::new(buffer.clone(), offset, length).iter().map(|&value| u64::from(value)).collect(),
+        Some(4) => {
+            ScalarBuffer::<u32>::new(buffer.clone(), offset, length).iter().map(|&value| u64::from(value)).collect()
+        }
+        Some(2) => {
+            ScalarBuffer::<u16>::new(buffer.clone(), offset, length).iter().map(|&value| u64::from(value)).collect()
+        }
         _ => ScalarBuffer::<u8>::new(buffer.clone(), offset, length).iter().map(|&value| u64::from(value)).collect(),
     }
 }
 
-fn array_of_words(data_type: &DataType, words: impl Iterator<Item = u64>, valid: Option<NullBuffer>) -> Result<ArrayRef> {
+fn array_of_words(
+    data_type: &DataType,
+    words: impl Iterator<Item = u64>,
+    valid: Option<NullBuffer>,
+) -> Result<ArrayRef> {
     let array: ArrayRef = match word_width(data_type) {
         Some(8) => Arc::new(PrimitiveArray::<UInt64Type>::new(words.collect(), valid)),
         Some(4) => Arc::new(PrimitiveArray::<UInt32Type>::new(words.map(|word| word as u32).collect(), valid)),
@@ -496,7 +506,8 @@ mod tests {
 
     #[test]
     fn removed_key_is_gone_and_its_id_is_used_again() {
-        for column in [Arc::new(Int64Array::from(vec![1, 2])) as ArrayRef, Arc::new(StringArray::from(vec!["x", "y"]))] {
+        for column in [Arc::new(Int64Array::from(vec![1, 2])) as ArrayRef, Arc::new(StringArray::from(vec!["x", "y"]))]
+        {
             let mut index = KeyIndex::new(&[column.data_type().clone()]).unwrap();
             let mut ids = Vec::new();
             index.intern(&[column.clone()], 2, &mut ids).unwrap();

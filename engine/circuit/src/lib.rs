@@ -33,15 +33,16 @@ mod window;
 pub use broken::break_joins;
 pub use circuit::{Circuit, StepOutput, append_only_nodes};
 pub use delta::{Delta, WeightedBatch};
-pub use expression::evaluate;
 pub use error::{Error, Result};
 pub use exchange::{Exchange, KEY_GROUPS, SingleTask, TaskPlace, owned_rows, owners, partition};
+pub use expression::evaluate;
 pub use join::JoinOperator;
 pub use key_index::{KeyIndex, NO_ID};
 pub use last_rows::last_rows;
 pub use operator::{ChunkKind, Operate, RowError, StateChange, StateTable, Step};
 pub use plan::{
-    AggregateCall, AggregatePlan, CircuitPlan, JoinPlan, Node, NodeId, OnClose, Operator, RelationId, TopNPlan, WindowBound,
+    AggregateCall, AggregatePlan, CircuitPlan, JoinPlan, Node, NodeId, OnClose, Operator, RelationId, TopNPlan,
+    WindowBound,
 };
 pub use row_store::{Positions, RowStore};
 pub use top_n::TopNOperator;

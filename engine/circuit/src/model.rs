@@ -40,7 +40,8 @@ fn column(data_type: &DataType, cells: impl Iterator<Item = Option<i64>>) -> Arr
 
 pub(crate) fn batch(schema: &SchemaRef, rows: &[(Cells, i64)]) -> WeightedBatch {
     let columns = schema.fields().iter().enumerate();
-    let columns = columns.map(|(place, field)| column(field.data_type(), rows.iter().map(|(cells, _)| cells[place]))).collect();
+    let columns =
+        columns.map(|(place, field)| column(field.data_type(), rows.iter().map(|(cells, _)| cells[place]))).collect();
     let weights: Int64Array = rows.iter().map(|(_, weight)| Some(*weight)).collect();
     let ones = rows.iter().all(|(_, weight)| *weight == 1);
     WeightedBatch { rows: RecordBatch::try_new(schema.clone(), columns).unwrap(), weights: (!ones).then_some(weights) }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use arrow::array::AsArray;
 use arrow::array::{Array, ArrayRef, GenericListArray, Int64Array, OffsetSizeTrait, RecordBatch, UInt64Array};
 use arrow::compute::take;
 use arrow::datatypes::{DataType, SchemaRef};
-use arrow::array::AsArray;
 
 use crate::operator::{Operate, Step};
 use crate::{Delta, Error, Result, WeightedBatch};
@@ -30,9 +30,10 @@ impl UnnestOperator {
             let taken = if place == self.column { take(&values, &elements, None)? } else { take(column, &rows, None)? };
             columns.push(taken);
         }
-        let weights = batch.weights.as_ref().map(|weights| {
-            Int64Array::from_iter_values(rows.values().iter().map(|&row| weights.value(row as usize)))
-        });
+        let weights = batch
+            .weights
+            .as_ref()
+            .map(|weights| Int64Array::from_iter_values(rows.values().iter().map(|&row| weights.value(row as usize))));
         Ok(WeightedBatch { rows: RecordBatch::try_new(self.output.clone(), columns)?, weights })
     }
 

@@ -38,7 +38,12 @@ impl Operate for ValuesOperator {
     }
 
     fn tables(&self) -> Vec<StateTable> {
-        vec![StateTable { name: "inserted", schema: Self::table(), kind: ChunkKind::Latest { keys: 0 }, distribution: Vec::new() }]
+        vec![StateTable {
+            name: "inserted",
+            schema: Self::table(),
+            kind: ChunkKind::Latest { keys: 0 },
+            distribution: Vec::new(),
+        }]
     }
 
     fn load(&mut self, _table: usize, rows: RecordBatch) -> Result<()> {

@@ -161,9 +161,7 @@ impl<B: Backend> Connection<B> {
         portal.state = PortalState::Done;
         let response = match &planned.prepared {
             None => Response::Empty,
-            Some(prepared) => {
-                guard.run(&mut self.frames, self.session.execute(prepared, &portal.parameters)).await??
-            }
+            Some(prepared) => guard.run(&mut self.frames, self.session.execute(prepared, &portal.parameters)).await??,
         };
         self.send_notices();
         let rows = match response {

@@ -109,7 +109,8 @@ async fn accept_forever<B: Backend>(
 }
 
 fn too_many() -> SqlError {
-    SqlError::new("53300", "too many connections").with_hint("raise the setting max-connections, or use a connection pool")
+    SqlError::new("53300", "too many connections")
+        .with_hint("raise the setting max-connections, or use a connection pool")
 }
 
 /// Says no without waiting for anything.
@@ -177,10 +178,7 @@ fn set_options(stream: &TcpStream) -> std::io::Result<()> {
 }
 
 /// Reads the startup packet and takes a place among the connections.
-async fn open<B: Backend>(
-    shared: &Shared<B>,
-    stream: &mut TcpStream,
-) -> Flow<Option<(Startup, OwnedSemaphorePermit)>> {
+async fn open<B: Backend>(shared: &Shared<B>, stream: &mut TcpStream) -> Flow<Option<(Startup, OwnedSemaphorePermit)>> {
     let Some(startup) = startup::open(stream, &shared.registry).await? else { return Ok(None) };
     match shared.sessions.clone().try_acquire_owned() {
         Ok(slot) => Ok(Some((startup, slot))),

@@ -259,8 +259,7 @@ mod tests {
     fn a_row_description_is_read_back() {
         let wire_type = WireType { oid: 1700, size: -1, typmod: 655_366, array_element: None };
         let column = Column { name: "price".into(), wire_type, format: 1 };
-        let PgWireBackendMessage::RowDescription(read) =
-            read_by_pgwire(write(|out| row_description(out, &[column])))
+        let PgWireBackendMessage::RowDescription(read) = read_by_pgwire(write(|out| row_description(out, &[column])))
         else {
             panic!("not a row description")
         };

@@ -52,7 +52,11 @@ impl Value for SocketAddr {
 
     fn read(text: &str) -> Result<Self, String> {
         let numeric = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
-        numeric.as_deref().unwrap_or(text).parse().map_err(|_| "an IP address and a port, such as 127.0.0.1:5440".to_owned())
+        numeric
+            .as_deref()
+            .unwrap_or(text)
+            .parse()
+            .map_err(|_| "an IP address and a port, such as 127.0.0.1:5440".to_owned())
     }
 
     fn show(&self) -> String {

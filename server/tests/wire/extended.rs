@@ -140,6 +140,8 @@ async fn flush_answers_without_sync_and_close_closes() {
     client.send(&messages.concat()).await;
     let replies = client.until_ready().await;
     assert_eq!(kinds(&replies), "233EZ", "a statement's portals end with it");
-    client.send(&[parse("", ""), bind("", "", &[], &[], &[]), describe('P', ""), execute("", 0), sync()].concat()).await;
+    client
+        .send(&[parse("", ""), bind("", "", &[], &[], &[]), describe('P', ""), execute("", 0), sync()].concat())
+        .await;
     assert_eq!(kinds(&client.until_ready().await), "12nIZ");
 }

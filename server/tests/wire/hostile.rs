@@ -122,7 +122,9 @@ async fn frames_that_stop_in_the_middle_leave_nothing_behind() {
 #[tokio::test]
 async fn messages_unknown_or_out_of_place_end_the_connection() {
     let server = Server::start(Limits::default()).await;
-    for bytes in [frame('p', b"secret\0"), frame('?', b""), frame('S', b"x"), frame('D', b"Xname\0"), frame('Q', b"a\0b\0")] {
+    for bytes in
+        [frame('p', b"secret\0"), frame('?', b""), frame('S', b"x"), frame('D', b"Xname\0"), frame('Q', b"a\0b\0")]
+    {
         let mut client = server.client().await;
         client.send(&bytes).await;
         client.assert_fatal("08P01").await;

@@ -207,7 +207,11 @@ impl Client {
             last = Some(reply);
         }
         let last = last.expect("a last message");
-        assert_eq!((last.field('S').as_deref(), last.field('C').as_deref()), (Some("FATAL"), Some(sqlstate)), "{last:?}");
+        assert_eq!(
+            (last.field('S').as_deref(), last.field('C').as_deref()),
+            (Some("FATAL"), Some(sqlstate)),
+            "{last:?}"
+        );
     }
 
     /// The server closes, whether or not its last words get through.

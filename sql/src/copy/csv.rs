@@ -87,7 +87,8 @@ pub(super) fn split(line: &[u8], format: &CopyFormat, fields: &mut Fields) -> bo
 /// Writes a value, quoted if it must be.
 pub(super) fn write_value(value: &[u8], format: &CopyFormat, is_only_column: bool, out: &mut Vec<u8>) {
     let is_special = |byte: &u8| *byte == format.delimiter || *byte == format.quote || matches!(byte, b'\n' | b'\r');
-    let must_quote = value == format.null.as_bytes() || value.iter().any(is_special) || (is_only_column && value == b"\\.");
+    let must_quote =
+        value == format.null.as_bytes() || value.iter().any(is_special) || (is_only_column && value == b"\\.");
     if !must_quote {
         out.extend_from_slice(value);
         return;

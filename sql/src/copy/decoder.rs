@@ -40,9 +40,16 @@ pub struct CopyDecoder {
 
 impl CopyDecoder {
     /// A decoder for lines of `schema`'s columns; `relation` is for messages. Format binary is 0A000.
-    pub fn new(relation: impl Into<String>, schema: SchemaRef, format: CopyFormat, batch_rows: usize) -> Result<CopyDecoder> {
+    pub fn new(
+        relation: impl Into<String>,
+        schema: SchemaRef,
+        format: CopyFormat,
+        batch_rows: usize,
+    ) -> Result<CopyDecoder> {
         if format.kind == CopyKind::Binary {
-            return Err(SqlError::unsupported("COPY ... FORMAT binary is not supported").with_hint("FORMAT csv or text"));
+            return Err(
+                SqlError::unsupported("COPY ... FORMAT binary is not supported").with_hint("FORMAT csv or text")
+            );
         }
         let columns = schema.fields().iter().map(|_| StringBuilder::new()).collect();
         Ok(CopyDecoder {
@@ -83,7 +90,11 @@ impl CopyDecoder {
         }
         pending.drain(..start);
         if pending.len() > LINE_BYTES_MAX {
-            return Err(self.fault("54000", format!("the line is longer than the limit of {LINE_BYTES_MAX} bytes"), self.lines + 1));
+            return Err(self.fault(
+                "54000",
+                format!("the line is longer than the limit of {LINE_BYTES_MAX} bytes"),
+                self.lines + 1,
+            ));
         }
         self.pending = pending;
         Ok(batches)
@@ -181,7 +192,8 @@ impl CopyDecoder {
 
     fn null_value(&self, column: usize) -> SqlError {
         let name = self.schema.field(column).name();
-        let message = format!("null value in column \"{name}\" of relation \"{}\" violates not-null constraint", self.relation);
+        let message =
+            format!("null value in column \"{name}\" of relation \"{}\" violates not-null constraint", self.relation);
         self.fault("23502", message, self.lines)
     }
 

@@ -19,7 +19,9 @@ impl CopyEncoder {
     /// An encoder. Format binary is 0A000.
     pub fn new(format: CopyFormat) -> Result<CopyEncoder> {
         if format.kind == CopyKind::Binary {
-            return Err(SqlError::unsupported("COPY ... FORMAT binary is not supported").with_hint("FORMAT csv or text"));
+            return Err(
+                SqlError::unsupported("COPY ... FORMAT binary is not supported").with_hint("FORMAT csv or text")
+            );
         }
         Ok(CopyEncoder { format })
     }

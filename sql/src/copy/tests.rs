@@ -11,7 +11,14 @@ use crate::pg_type::named_field;
 use crate::statement::{CopyFormat, CopyKind};
 
 fn text() -> CopyFormat {
-    CopyFormat { kind: CopyKind::Text, delimiter: b'\t', null: "\\N".to_owned(), header: false, quote: b'"', escape: b'"' }
+    CopyFormat {
+        kind: CopyKind::Text,
+        delimiter: b'\t',
+        null: "\\N".to_owned(),
+        header: false,
+        quote: b'"',
+        escape: b'"',
+    }
 }
 
 fn csv() -> CopyFormat {
@@ -40,7 +47,8 @@ fn rows(batches: &[RecordBatch]) -> Vec<String> {
 
 /// Decodes `data` cut at every `cut` bytes.
 fn decode_cut(data: &str, format: &CopyFormat, schema: SchemaRef, cut: usize) -> Result<Vec<String>, String> {
-    let shown = |error: crate::SqlError| format!("{} {} [{}]", error.sqlstate, error.message, error.detail.unwrap_or_default());
+    let shown =
+        |error: crate::SqlError| format!("{} {} [{}]", error.sqlstate, error.message, error.detail.unwrap_or_default());
     let mut decoder = CopyDecoder::new("t", schema, format.clone(), 2).map_err(shown)?;
     let mut batches = Vec::new();
     for piece in data.as_bytes().chunks(cut) {
@@ -113,8 +121,14 @@ fn long_lines_make_batches_of_few_rows() {
 #[test]
 fn faults_name_the_line_and_the_column() {
     let cases = [
-        ("1\tx\nzwei\ty\n", "22P02 invalid input syntax for type integer: \"zwei\" [COPY t, line 2, column a: \"zwei\"]"),
-        ("1\tx\n99999999999\ty", "22003 value \"99999999999\" is out of range for type integer [COPY t, line 2, column a: \"99999999999\"]"),
+        (
+            "1\tx\nzwei\ty\n",
+            "22P02 invalid input syntax for type integer: \"zwei\" [COPY t, line 2, column a: \"zwei\"]",
+        ),
+        (
+            "1\tx\n99999999999\ty",
+            "22003 value \"99999999999\" is out of range for type integer [COPY t, line 2, column a: \"99999999999\"]",
+        ),
         ("1\n", "22P04 missing data for column \"b\" [COPY t, line 1]"),
         ("1\tx\ty\n", "22P04 extra data after last expected column [COPY t, line 1]"),
     ];
@@ -163,11 +177,13 @@ fn check_round_trip(schema: &SchemaRef, format: &CopyFormat, values: &[&str], na
     for value in values {
         let text: Vec<Option<&str>> = vec![Some(value), None];
         let texts = arrow::array::StringArray::from(text);
-        let column = crate::pg_text::read_column(&texts, schema.field(0)).unwrap_or_else(|bad| panic!("{name}: {:?}", bad.error));
+        let column = crate::pg_text::read_column(&texts, schema.field(0))
+            .unwrap_or_else(|bad| panic!("{name}: {:?}", bad.error));
         let batch = RecordBatch::try_new(Arc::clone(schema), vec![column]).unwrap();
         let bytes = CopyEncoder::new(format.clone()).unwrap().encode(&batch).unwrap();
         let text = String::from_utf8(bytes.to_vec()).unwrap();
-        let back = decode_cut(&text, format, Arc::clone(schema), 7).unwrap_or_else(|error| panic!("{name} {text:?}: {error}"));
+        let back =
+            decode_cut(&text, format, Arc::clone(schema), 7).unwrap_or_else(|error| panic!("{name} {text:?}: {error}"));
         assert_eq!(back, [*value, "<null>"], "{name} as {text:?}");
     }
 }
@@ -181,7 +197,8 @@ fn encoder_escapes_and_quotes() {
     };
     let encoded = |format: CopyFormat| {
         let encoder = CopyEncoder::new(format).unwrap();
-        let header = encoder.header(&schema()).map(|bytes| String::from_utf8(bytes.to_vec()).unwrap()).unwrap_or_default();
+        let header =
+            encoder.header(&schema()).map(|bytes| String::from_utf8(bytes.to_vec()).unwrap()).unwrap_or_default();
         header + &String::from_utf8(encoder.encode(&batch).unwrap().to_vec()).unwrap()
     };
     assert_eq!(encoded(text()), "1\ta\\tb\\nc,\"d\"\n\\N\t\n");

@@ -88,7 +88,9 @@ fn unescape(field: &[u8], out: &mut Vec<u8>) {
                 if digits == 0 {
                     out.push(b'x');
                 }
-                let value = rest[..digits].iter().fold(0, |value, digit| value * 16 + char::from(*digit).to_digit(16).unwrap_or(0));
+                let value = rest[..digits]
+                    .iter()
+                    .fold(0, |value, digit| value * 16 + char::from(*digit).to_digit(16).unwrap_or(0));
                 if digits > 0 {
                     out.push((value & 0xff) as u8);
                 }

@@ -42,16 +42,23 @@ impl Database {
 
     async fn rebuild(&self, relation: &Relation, planned: PlannedRelation) -> Result<(), String> {
         if relation.kind == Kind::Sink {
-            return Err("this version of monsoon keeps its state in another form; open the directory with the version that \
+            return Err(
+                "this version of monsoon keeps its state in another form; open the directory with the version that \
                         wrote it, DROP the sink, and create it again with this one"
-                .to_owned());
+                    .to_owned(),
+            );
         }
         if types(&planned.relation.schema) != types(&relation.schema) {
-            return Err("this version of monsoon gives its columns other types; open the directory with the version that \
+            return Err(
+                "this version of monsoon gives its columns other types; open the directory with the version that \
                         wrote it, DROP the view, and create it again with this one"
-                .to_owned());
+                    .to_owned(),
+            );
         }
-        tracing::warn!("materialized view \"{}\" is built anew: this version of monsoon plans it otherwise", relation.name);
+        tracing::warn!(
+            "materialized view \"{}\" is built anew: this version of monsoon plans it otherwise",
+            relation.name
+        );
         let before = self.catalog.snapshot();
         let unfinished = before.with(Relation { fingerprint: Some(UNFINISHED.to_owned()), ..relation.clone() });
         let marked = self.engine.commit_catalog(Catalog::writes(&before, &unfinished)).await;

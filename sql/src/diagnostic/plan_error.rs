@@ -49,7 +49,10 @@ fn function(message: &str) -> Option<Classified> {
     let (name, types) = call.split_once('(')?;
     let types = sql_type_names(types.strip_suffix(')').unwrap_or(types));
     let classified = Classified::new("42883", format!("function {name}({types}) does not exist")).naming(name);
-    Some(classified.hint("no function matches the given name and argument types; you might need to add explicit type casts"))
+    Some(
+        classified
+            .hint("no function matches the given name and argument types; you might need to add explicit type casts"),
+    )
 }
 
 fn operator(message: &str) -> Option<Classified> {
@@ -104,7 +107,8 @@ fn nested_aggregate(message: &str) -> Option<Classified> {
 
 fn subquery(message: &str) -> Option<Classified> {
     if message.contains("different number of columns") {
-        let operation = message.split(' ').find(|word| matches!(*word, "UNION" | "INTERSECT" | "EXCEPT")).unwrap_or("UNION");
+        let operation =
+            message.split(' ').find(|word| matches!(*word, "UNION" | "INTERSECT" | "EXCEPT")).unwrap_or("UNION");
         return Some(Classified::new("42601", format!("each {operation} query must have the same number of columns")));
     }
     if message.contains("subquery should only return one column") {
@@ -122,7 +126,10 @@ pub(super) fn classify_execution(message: &str) -> Classified {
     if lower.contains("returned more than one row") {
         return Classified::new("21000", "more than one row returned by a subquery used as an expression");
     }
-    if message.contains("Cannot cast string") || message.contains("Can't cast value") || message.contains("Error parsing timestamp") {
+    if message.contains("Cannot cast string")
+        || message.contains("Can't cast value")
+        || message.contains("Error parsing timestamp")
+    {
         return arrow_error::cast(message);
     }
     if lower.contains("overflow") || lower.contains("out of range") {

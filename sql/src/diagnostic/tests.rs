@@ -14,7 +14,8 @@ fn context() -> SessionContext {
     config.options_mut().sql_parser.map_string_types_to_utf8view = false;
     let context = SessionContext::new_with_config(config);
     for table in ["t", "u"] {
-        let schema = Schema::new(vec![Field::new("a", DataType::Int64, true), Field::new("name", DataType::Utf8, true)]);
+        let schema =
+            Schema::new(vec![Field::new("a", DataType::Int64, true), Field::new("name", DataType::Utf8, true)]);
         context.register_table(table, Arc::new(EmptyTable::new(Arc::new(schema)))).unwrap();
     }
     context
@@ -31,7 +32,11 @@ async fn error_of(sql: &str) -> SqlError {
 
 async fn check(sql: &str, sqlstate: &str, position: Option<usize>, message: &str) {
     let error = error_of(sql).await;
-    assert_eq!((error.sqlstate, error.position, error.message.as_str()), (sqlstate, position, message), "{sql}: {error:?}");
+    assert_eq!(
+        (error.sqlstate, error.position, error.message.as_str()),
+        (sqlstate, position, message),
+        "{sql}: {error:?}"
+    );
 }
 
 #[tokio::test]
@@ -46,7 +51,10 @@ async fn names_that_do_not_exist() {
 
 #[tokio::test]
 async fn hint_names_the_similar_column() {
-    assert_eq!(error_of("SELECT nam FROM t").await.hint.as_deref(), Some("perhaps you meant to reference the column \"name\""));
+    assert_eq!(
+        error_of("SELECT nam FROM t").await.hint.as_deref(),
+        Some("perhaps you meant to reference the column \"name\"")
+    );
 }
 
 #[tokio::test]
@@ -62,14 +70,18 @@ async fn grouping_and_sets() {
     assert_eq!((error.sqlstate, error.position), ("42803", Some(8)), "{error:?}");
     assert!(error.message.ends_with("must appear in the GROUP BY clause or be used in an aggregate function"));
     let error = error_of("SELECT 1 UNION SELECT 1, 2").await;
-    assert_eq!((error.sqlstate, error.message.as_str()), ("42601", "each UNION query must have the same number of columns"));
+    assert_eq!(
+        (error.sqlstate, error.message.as_str()),
+        ("42601", "each UNION query must have the same number of columns")
+    );
 }
 
 #[tokio::test]
 async fn faults_of_the_data() {
     check("SELECT 1 / 0", "22012", None, "division by zero").await;
     check("SELECT CAST('abc' AS INT)", "22P02", None, "invalid input syntax for type integer: \"abc\"").await;
-    check("SELECT CAST('99999999999' AS INT)", "22003", None, "value \"99999999999\" is out of range for type integer").await;
+    check("SELECT CAST('99999999999' AS INT)", "22003", None, "value \"99999999999\" is out of range for type integer")
+        .await;
     check("SELECT CAST('soon' AS DATE)", "22007", None, "invalid input syntax for type date: \"soon\"").await;
     check("SELECT CAST(300000 AS SMALLINT)", "22003", None, "value \"300000\" is out of range for type smallint").await;
     let error = error_of("SELECT (SELECT * FROM (VALUES (1), (2)) v)").await;

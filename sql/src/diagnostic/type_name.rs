@@ -17,7 +17,9 @@ pub(super) fn sql_type_name(arrow: &str) -> String {
         "Null" => "unknown",
         _ if arrow.starts_with("Decimal") => "numeric",
         _ if arrow.starts_with("Time32") || arrow.starts_with("Time64") => "time without time zone",
-        _ if arrow.starts_with("Timestamp") && (arrow.contains("Some") || arrow.contains('"')) => "timestamp with time zone",
+        _ if arrow.starts_with("Timestamp") && (arrow.contains("Some") || arrow.contains('"')) => {
+            "timestamp with time zone"
+        }
         _ if arrow.starts_with("Timestamp") => "timestamp without time zone",
         _ if arrow.starts_with("Interval") || arrow.starts_with("Duration") => "interval",
         other => other,

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, ListArray, PrimitiveArray};
 use arrow::buffer::{OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{
-    DataType, Field, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+    DataType, Field, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    TimestampSecondType,
 };
 use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
@@ -103,7 +104,8 @@ impl Windows {
                 Err(_) => return exec_err!("the windows of one batch overflow a list: make the slide longer"),
             }
         }
-        let values = PrimitiveArray::<T>::new(ScalarBuffer::from(values), None).with_data_type(times.data_type().clone());
+        let values =
+            PrimitiveArray::<T>::new(ScalarBuffer::from(values), None).with_data_type(times.data_type().clone());
         let element = Arc::new(Field::new_list_field(times.data_type().clone(), true));
         let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
         Ok(Arc::new(ListArray::try_new(element, offsets, Arc::new(values), None)?))

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, StringBuilder};
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
-use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
+};
 
 use crate::pg_text::TextColumn;
 use crate::pg_type::{named_field, pg_type};
@@ -37,7 +39,11 @@ impl JsonBuild {
             ("to_json", Shape::Value),
             ("to_jsonb", Shape::Value),
         ]
-        .map(|(name, shape)| JsonBuild { name, shape, signature: Signature::user_defined(Volatility::Immutable) })
+        .map(|(name, shape)| JsonBuild {
+            name,
+            shape,
+            signature: Signature::user_defined(Volatility::Immutable),
+        })
     }
 
     fn type_name(&self) -> &'static str {

@@ -36,7 +36,9 @@ pub use session_function::VERSION;
 /// Registers every function for a session.
 pub fn register(registry: &mut dyn FunctionRegistry, facts: &Arc<dyn SessionFacts>) -> Result<()> {
     register_pure(registry)?;
-    for spec in [session_function::FUNCTIONS, catalog_function::FUNCTIONS, text_function::FUNCTIONS].into_iter().flatten() {
+    for spec in
+        [session_function::FUNCTIONS, catalog_function::FUNCTIONS, text_function::FUNCTIONS].into_iter().flatten()
+    {
         add(registry, PgFunction::new(spec, Arc::clone(facts)))?;
     }
     Ok(())

@@ -57,7 +57,8 @@ pub(super) const FUNCTIONS: &[Spec] = &[
         Ok(Cell::from(if args[0].int() == Some(6) { "UTF8" } else { "" }))
     }),
     stable("pg_char_to_encoding", &[Text], 1, Int4, |_, args| {
-        let is_utf8 = args[0].text().is_some_and(|name| matches!(name.to_uppercase().as_str(), "UTF8" | "UTF-8" | "UNICODE"));
+        let is_utf8 =
+            args[0].text().is_some_and(|name| matches!(name.to_uppercase().as_str(), "UTF8" | "UTF-8" | "UNICODE"));
         Ok(Cell::Int(if is_utf8 { 6 } else { -1 }))
     }),
     stable("pg_advisory_unlock_all", &[], 0, Text, |_, _| Ok(Cell::from(""))),

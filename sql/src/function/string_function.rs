@@ -94,7 +94,9 @@ fn count_char(texts: &StringArray, characters: &StringArray) -> Int64Array {
 fn split_index(texts: &StringArray, separators: &StringArray, indexes: Option<&Int64Array>) -> StringArray {
     let mut builder = StringBuilder::with_capacity(texts.len(), texts.value_data().len());
     for (row, (text, separator)) in texts.iter().zip(separators).enumerate() {
-        let index = indexes.filter(|indexes| indexes.is_valid(row)).and_then(|indexes| usize::try_from(indexes.value(row)).ok());
+        let index = indexes
+            .filter(|indexes| indexes.is_valid(row))
+            .and_then(|indexes| usize::try_from(indexes.value(row)).ok());
         let part = match (text, separator, index) {
             (Some(text), Some(separator), Some(index)) if !separator.is_empty() => text.split(separator).nth(index),
             _ => None,
@@ -119,7 +121,8 @@ fn regexp_extract(texts: &StringArray, patterns: &StringArray, groups: Option<&I
             None => Some(0),
         };
         let (start, end) = (offsets[row] as usize, offsets[row + 1] as usize);
-        let place = group.map(|group| start.saturating_add(group)).filter(|place| *place < end && matches.is_valid(row));
+        let place =
+            group.map(|group| start.saturating_add(group)).filter(|place| *place < end && matches.is_valid(row));
         builder.append_option(place.filter(|place| found.is_valid(*place)).map(|place| found.value(place)));
     }
     Ok(builder.finish())

@@ -100,9 +100,15 @@ async fn session_functions() {
 #[tokio::test]
 async fn catalog_functions() {
     check(&[
-        ("format_type(23, NULL), format_type(1043, 24), format_type(1700, 655366), format_type(0, -1)", "integer|character varying(20)|numeric(10,2)|-"),
+        (
+            "format_type(23, NULL), format_type(1043, 24), format_type(1700, 655366), format_type(0, -1)",
+            "integer|character varying(20)|numeric(10,2)|-",
+        ),
         ("pg_get_userbyid(10), pg_table_is_visible(1), obj_description(1, 'pg_class')", "monsoon|t|<null>"),
-        ("to_regtype('integer[]'), to_regtype('nosuch'), to_regclass('nosuch'), to_regclass('pg_class')", "1007|<null>|<null>|1259"),
+        (
+            "to_regtype('integer[]'), to_regtype('nosuch'), to_regclass('nosuch'), to_regclass('pg_class')",
+            "1007|<null>|<null>|1259",
+        ),
         ("monsoon_regclass('nosuch')", "relation \"nosuch\" does not exist"),
         ("pg_relation_is_publishable('16384'), pg_size_pretty(pg_table_size(1))", "f|0 bytes"),
         ("has_table_privilege('t', 'select'), has_database_privilege('x', 'y', 'z')", "t|t"),
@@ -141,7 +147,10 @@ async fn json_functions_and_operators() {
         ("'{\"a\": {\"b\": [1, 2]}}'::json -> 'a'", "{\"b\": [1, 2]}"),
         ("'{\"a\": {\"b\": [1, 2]}}' #>> '{a,b,0}'", "1"),
         ("'{\"a\": 1}'::jsonb ? 'a'", "t"),
-        ("json_build_object('a', 1, 'b', 'x', 'c', NULL, 'd', true, 'e', json_build_array(1.5, 'y'))", "{\"a\" : 1, \"b\" : \"x\", \"c\" : null, \"d\" : true, \"e\" : [1.5, \"y\"]}"),
+        (
+            "json_build_object('a', 1, 'b', 'x', 'c', NULL, 'd', true, 'e', json_build_array(1.5, 'y'))",
+            "{\"a\" : 1, \"b\" : \"x\", \"c\" : null, \"d\" : true, \"e\" : [1.5, \"y\"]}",
+        ),
         ("to_json('x')", "\"x\""),
     ])
     .await;
@@ -152,7 +161,10 @@ async fn casts_to_types_of_postgres() {
     check(&[
         ("'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'::uuid", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
         ("'16384'::oid, 'x'::name, 'abc'::varchar(10), '1.50'::numeric(10,1), '2.5'::numeric", "16384|x|abc|1.5|2.5"),
-        ("timestamptz '2024-01-01 00:00:00+02', timestamp(3) '2024-01-01 00:00:00.123'", "2023-12-31 22:00:00+00|2024-01-01 00:00:00.123"),
+        (
+            "timestamptz '2024-01-01 00:00:00+02', timestamp(3) '2024-01-01 00:00:00.123'",
+            "2023-12-31 22:00:00+00|2024-01-01 00:00:00.123",
+        ),
         ("'x'::nosuch", "type \"nosuch\" does not exist"),
         ("'{a0eebc99-9c0b-4ef8-bb6d-6bb9bd380A11}'::uuid", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
         ("'garbage'::uuid", "invalid input syntax for type uuid: \"garbage\""),

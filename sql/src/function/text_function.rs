@@ -68,14 +68,17 @@ mod tests {
 
     #[test]
     fn identifiers_are_quoted_only_if_they_must_be() {
-        for (name, expected) in [("abc_1", "abc_1"), ("Abc", "\"Abc\""), ("select", "\"select\""), ("a\"b", "\"a\"\"b\""), ("1a", "\"1a\"")] {
+        for (name, expected) in
+            [("abc_1", "abc_1"), ("Abc", "\"Abc\""), ("select", "\"select\""), ("a\"b", "\"a\"\"b\""), ("1a", "\"1a\"")]
+        {
             assert_eq!(quote_identifier(name), expected);
         }
     }
 
     #[test]
     fn sizes_are_rounded() {
-        let cases = [(0, "0 bytes"), (10_239, "10239 bytes"), (10_240, "10 kB"), (123_456_789, "118 MB"), (-20_480, "-20 kB")];
+        let cases =
+            [(0, "0 bytes"), (10_239, "10239 bytes"), (10_240, "10 kB"), (123_456_789, "118 MB"), (-20_480, "-20 kB")];
         for (bytes, expected) in cases {
             assert_eq!(pretty_size(bytes), expected);
         }

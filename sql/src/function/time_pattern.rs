@@ -61,7 +61,18 @@ pub(super) enum Case {
 }
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
@@ -143,11 +154,13 @@ fn postgres_piece(rest: &str, is_unpadded: bool) -> (Option<Piece>, &str) {
     for (word, name) in POSTGRES_NAMES {
         if let Some(after) = strip_ignoring_case(rest, word) {
             let written = &rest[..word.len()];
-            let case = match (written.starts_with(char::is_uppercase), written.chars().nth(1).is_some_and(char::is_lowercase)) {
-                (true, true) => Case::Capital,
-                (true, false) => Case::Upper,
-                _ => Case::Lower,
-            };
+            let case =
+                match (written.starts_with(char::is_uppercase), written.chars().nth(1).is_some_and(char::is_lowercase))
+                {
+                    (true, true) => Case::Capital,
+                    (true, false) => Case::Upper,
+                    _ => Case::Lower,
+                };
             let is_full = matches!(name, NameOf::Month | NameOf::Day);
             let width = if is_full && !is_unpadded { NAME_WIDTH } else { 0 };
             return (Some(Piece::Name(*name, case, width)), after);

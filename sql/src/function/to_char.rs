@@ -57,7 +57,9 @@ impl ScalarUDFImpl for ToChar {
     fn coerce_types(&self, arg_types: &[DataType]) -> Result<Vec<DataType>> {
         let time = match arg_types {
             [DataType::Timestamp(_, zone), _] => DataType::Timestamp(TimeUnit::Microsecond, zone.clone()),
-            [DataType::Date32 | DataType::Date64 | DataType::Null, _] => DataType::Timestamp(TimeUnit::Microsecond, None),
+            [DataType::Date32 | DataType::Date64 | DataType::Null, _] => {
+                DataType::Timestamp(TimeUnit::Microsecond, None)
+            }
             [DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View, _] if self.language == Language::Java => {
                 DataType::Timestamp(TimeUnit::Microsecond, None)
             }

@@ -30,7 +30,9 @@ impl Builder<'_> {
             return self.grouping_sets(input, sets, aggregate);
         }
         if let Some(nested) = aggregate.group_expr.iter().find(|group| matches!(group, Expr::GroupingSet(_))) {
-            return Err(self.refusals.at("GROUPING SETS beside other group expressions can't be kept up to date", [nested]));
+            return Err(self
+                .refusals
+                .at("GROUPING SETS beside other group expressions can't be kept up to date", [nested]));
         }
         let schema = Arc::clone(aggregate.schema.inner());
         let (node, bound) = self.push_aggregate(&input, &aggregate.group_expr, &aggregate.aggr_expr, &schema)?;
@@ -79,7 +81,9 @@ impl Builder<'_> {
             fields.push(Field::new(HIDDEN_END, data_type, true));
         }
         let results = aggregates.iter().zip(&schema.fields()[group.len()..]);
-        fields.extend(results.map(|(call, field)| field.as_ref().clone().with_nullable(field.is_nullable() || may_fail(call))));
+        fields.extend(
+            results.map(|(call, field)| field.as_ref().clone().with_nullable(field.is_nullable() || may_fail(call))),
+        );
         let plan = AggregatePlan { group: groups, aggregates, window: window.clone() };
         let mut node = self.push(Operator::Aggregate(plan), vec![input.node], Arc::new(Schema::new(fields)));
         if hidden.is_some() {

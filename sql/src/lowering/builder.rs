@@ -96,7 +96,11 @@ impl<'a> Builder<'a> {
     }
 
     /// Compiles several.
-    pub fn physical_all(&self, expressions: &[Expr], schema: &DFSchema) -> Result<Vec<Arc<dyn PhysicalExpr>>, SqlError> {
+    pub fn physical_all(
+        &self,
+        expressions: &[Expr],
+        schema: &DFSchema,
+    ) -> Result<Vec<Arc<dyn PhysicalExpr>>, SqlError> {
         expressions.iter().map(|expression| self.physical(expression, schema)).collect()
     }
 
@@ -140,7 +144,10 @@ impl<'a> Builder<'a> {
             LogicalPlan::RecursiveQuery(_) => ("WITH RECURSIVE", "circuits have no fixpoint operator yet"),
             LogicalPlan::Subquery(_) => ("a LATERAL subquery", "it can't be turned into a join here"),
             LogicalPlan::Extension(extension) => {
-                return SqlError::unsupported(format!("a view can't contain {}: it has no incremental form", extension.node.name()));
+                return SqlError::unsupported(format!(
+                    "a view can't contain {}: it has no incremental form",
+                    extension.node.name()
+                ));
             }
             _ => ("this statement", "it isn't a query"),
         };
@@ -164,7 +171,8 @@ pub(super) fn named(names: &SchemaRef, columns: &SchemaRef) -> Result<SchemaRef,
     }
     let fields = names.fields().iter().zip(columns.fields()).map(|(name, column)| {
         if name.data_type() != column.data_type() {
-            let text = format!("lowering gives column {} type {} for {}", name.name(), column.data_type(), name.data_type());
+            let text =
+                format!("lowering gives column {} type {} for {}", name.name(), column.data_type(), name.data_type());
             return Err(SqlError::internal(text));
         }
         Ok(name.as_ref().clone().with_nullable(column.is_nullable()))

@@ -12,9 +12,7 @@ use crate::error::SqlError;
 /// rows (they become joins, and a join would double rows where SQL wants an error).
 pub(super) fn check_query(plan: &LogicalPlan, refusals: &Refusals<'_>) -> Result<(), SqlError> {
     each_expression(plan, |expression| match expression {
-        Expr::ScalarSubquery(subquery) if !yields_one_row(subquery) => {
-            Some(several_rows(subquery, refusals))
-        }
+        Expr::ScalarSubquery(subquery) if !yields_one_row(subquery) => Some(several_rows(subquery, refusals)),
         other => unstable(other, refusals),
     })
 }
@@ -27,10 +25,15 @@ pub(super) fn check_optimised(plan: &LogicalPlan, refusals: &Refusals<'_>) -> Re
         Expr::InSubquery(list) => Some(correlated("IN (SELECT ...)", &list.subquery, refusals)),
         Expr::SetComparison(comparison) => Some(correlated("ANY or ALL (SELECT ...)", &comparison.subquery, refusals)),
         Expr::OuterReferenceColumn(_, column) => Some(refusals.at(
-            format!("the reference to outer column {} can't be turned into a join, so a view can't keep it up to date", column.name),
+            format!(
+                "the reference to outer column {} can't be turned into a join, so a view can't keep it up to date",
+                column.name
+            ),
             [],
         )),
-        Expr::Unnest(unnest) => Some(refusals.at("unnest() can't be kept up to date in this place of a view", [unnest.expr.as_ref()])),
+        Expr::Unnest(unnest) => {
+            Some(refusals.at("unnest() can't be kept up to date in this place of a view", [unnest.expr.as_ref()]))
+        }
         other => unstable(other, refusals),
     })
 }
@@ -92,6 +95,9 @@ fn several_rows(subquery: &Subquery, refusals: &Refusals<'_>) -> SqlError {
 
 fn correlated(what: &str, subquery: &Subquery, refusals: &Refusals<'_>) -> SqlError {
     refusals
-        .at(format!("{what} can't be turned into a join here, so a view can't keep it up to date"), &subquery.subquery.expressions())
+        .at(
+            format!("{what} can't be turned into a join here, so a view can't keep it up to date"),
+            &subquery.subquery.expressions(),
+        )
         .with_hint("write it as a join")
 }

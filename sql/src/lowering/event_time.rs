@@ -76,8 +76,12 @@ impl EventTime {
     /// A start plus the size is the end, an end minus the size the start.
     fn shifted(&self, op: Operator, by_ns: i64) -> Option<EventTime> {
         match (self.measure, op) {
-            (Measure::Start { size_ns }, Operator::Plus) if size_ns == by_ns => Some(self.measured(Measure::End { size_ns })),
-            (Measure::End { size_ns }, Operator::Minus) if size_ns == by_ns => Some(self.measured(Measure::Start { size_ns })),
+            (Measure::Start { size_ns }, Operator::Plus) if size_ns == by_ns => {
+                Some(self.measured(Measure::End { size_ns }))
+            }
+            (Measure::End { size_ns }, Operator::Minus) if size_ns == by_ns => {
+                Some(self.measured(Measure::Start { size_ns }))
+            }
             _ => None,
         }
     }

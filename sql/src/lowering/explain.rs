@@ -11,8 +11,8 @@ use datafusion::physical_expr::expressions::{Column, Literal};
 use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
 use datafusion::physical_expr_common::physical_expr::fmt_sql;
 use monsoon_circuit::{
-    AggregateCall, AggregatePlan, CircuitPlan, JoinPlan, Node, NodeId, OnClose, Operator, RelationId, TopNPlan, WindowBound,
-    append_only_nodes,
+    AggregateCall, AggregatePlan, CircuitPlan, JoinPlan, Node, NodeId, OnClose, Operator, RelationId, TopNPlan,
+    WindowBound, append_only_nodes,
 };
 
 /// What EXPLAIN says of an input.
@@ -83,8 +83,11 @@ impl<F: Fn(RelationId) -> RelationLabel> Explainer<'_, F> {
             }
             Operator::Values { rows } => format!("Values: {} rows", rows.num_rows()),
             Operator::Project { expressions } => {
-                let columns: Vec<String> =
-                    expressions.iter().zip(names(&node.schema)).map(|(expression, name)| aliased(expression, name)).collect();
+                let columns: Vec<String> = expressions
+                    .iter()
+                    .zip(names(&node.schema))
+                    .map(|(expression, name)| aliased(expression, name))
+                    .collect();
                 format!("Project: {}", columns.join(", "))
             }
             Operator::Filter { predicate } => format!("Filter: {}", sql(predicate)),

@@ -31,12 +31,15 @@ impl Builder<'_> {
             }
             // What the optimiser left between the filter and the window is moved out of the way.
             LogicalPlan::SubqueryAlias(alias) if numbers_rows(&alias.input) => {
-                let below = moved_below(predicate, &alias.schema, |place| Expr::from(alias.input.schema().qualified_field(place)));
+                let below = moved_below(predicate, &alias.schema, |place| {
+                    Expr::from(alias.input.schema().qualified_field(place))
+                });
                 let relation = self.filter(&below?, &alias.input)?;
                 Ok(Relation { schema: Arc::clone(&alias.schema), ..relation })
             }
             LogicalPlan::Projection(projection) if numbers_rows(&projection.input) => {
-                let below = moved_below(predicate, &projection.schema, |place| projection.expr[place].clone().unalias());
+                let below =
+                    moved_below(predicate, &projection.schema, |place| projection.expr[place].clone().unalias());
                 let relation = self.filter(&below?, &projection.input)?;
                 self.project(relation, &projection.expr, &projection.schema)
             }

@@ -21,7 +21,10 @@ pub fn fingerprint(plan: &CircuitPlan) -> String {
         // Writing to a String can't fail.
         let _ = writeln!(text, "{id} {:?} {} -> {}", node.inputs, operator(node, plan), types.join(", "));
     }
-    let names = plan.nodes.last().map(|node| node.schema.fields().iter().map(|field| format!("{:?}", field.name())).collect::<Vec<_>>());
+    let names = plan
+        .nodes
+        .last()
+        .map(|node| node.schema.fields().iter().map(|field| format!("{:?}", field.name())).collect::<Vec<_>>());
     let _ = writeln!(text, "output {} key {:?}", names.unwrap_or_default().join(", "), plan.key);
     text
 }
@@ -33,7 +36,9 @@ fn column_type(field: &arrow::datatypes::Field) -> String {
 fn operator(node: &Node, plan: &CircuitPlan) -> String {
     let input = |place: usize| node.inputs.get(place).map(|&input| &plan.nodes[input]);
     let typed = |expression: &Arc<dyn PhysicalExpr>, place: usize| typed(expression, input(place));
-    let all = |expressions: &[Arc<dyn PhysicalExpr>]| expressions.iter().map(|expression| typed(expression, 0)).collect::<Vec<_>>().join(", ");
+    let all = |expressions: &[Arc<dyn PhysicalExpr>]| {
+        expressions.iter().map(|expression| typed(expression, 0)).collect::<Vec<_>>().join(", ")
+    };
     match &node.operator {
         Operator::Input { relation, projection } => format!("input {relation} {projection:?}"),
         Operator::Values { rows } => format!("values {:?}", rows.columns()),
@@ -46,7 +51,8 @@ fn operator(node: &Node, plan: &CircuitPlan) -> String {
             format!("aggregate by {} compute {} {}", all(&aggregate.group), calls.join(", "), window(&aggregate.window))
         }
         Operator::Join(join) => {
-            let pairs: Vec<String> = join.on.iter().map(|(l, r)| format!("{} = {}", typed(l, 0), typed(r, 1))).collect();
+            let pairs: Vec<String> =
+                join.on.iter().map(|(l, r)| format!("{} = {}", typed(l, 0), typed(r, 1))).collect();
             let filter = join.filter.as_ref().map(|filter| nameless(filter).to_string());
             format!(
                 "join {:?} on {} filter {filter:?} nulls {} aware {} {}",
@@ -91,7 +97,12 @@ fn call_text(call: &AggregateCall, input: Option<&Node>) -> String {
 
 fn order(order: &[PhysicalSortExpr], input: Option<&Node>) -> String {
     let part = |part: &PhysicalSortExpr| {
-        format!("{} desc {} nulls-first {}", typed(&part.expr, input), part.options.descending, part.options.nulls_first)
+        format!(
+            "{} desc {} nulls-first {}",
+            typed(&part.expr, input),
+            part.options.descending,
+            part.options.nulls_first
+        )
     };
     order.iter().map(part).collect::<Vec<_>>().join(", ")
 }

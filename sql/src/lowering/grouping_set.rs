@@ -27,7 +27,9 @@ impl Builder<'_> {
         aggregate: &Aggregate,
     ) -> Result<Relation, SqlError> {
         let expressions: Vec<&Expr> = grouping.distinct_expr();
-        if expressions.len() > SETS_MAX || (matches!(grouping, GroupingSet::Cube(_)) && 1 << expressions.len().min(32) > SETS_MAX) {
+        if expressions.len() > SETS_MAX
+            || (matches!(grouping, GroupingSet::Cube(_)) && 1 << expressions.len().min(32) > SETS_MAX)
+        {
             return Err(self.too_many(&expressions));
         }
         let sets = sets_of(grouping);
@@ -70,7 +72,8 @@ impl Builder<'_> {
         let set_schema = Arc::new(Schema::new(set_fields));
         let (node, bound) = self.push_aggregate(input, set, &aggregate.aggr_expr, &set_schema)?;
 
-        let column = |place: usize| -> Arc<dyn PhysicalExpr> { Arc::new(Column::new(set_schema.field(place).name(), place)) };
+        let column =
+            |place: usize| -> Arc<dyn PhysicalExpr> { Arc::new(Column::new(set_schema.field(place).name(), place)) };
         let mut output: Vec<Arc<dyn PhysicalExpr>> = Vec::with_capacity(schema.fields().len());
         for (expression, field) in expressions.iter().zip(schema.fields()) {
             output.push(match set.iter().position(|other| other == *expression) {

@@ -75,7 +75,11 @@ impl Builder<'_> {
         let Some(filter) = join.filter.as_ref().filter(|filter| !is_true(filter)) else {
             return Ok(None);
         };
-        let fields = left.schema.iter().chain(right.schema.iter()).map(|(qualifier, field)| (qualifier.cloned(), Arc::clone(field)));
+        let fields = left
+            .schema
+            .iter()
+            .chain(right.schema.iter())
+            .map(|(qualifier, field)| (qualifier.cloned(), Arc::clone(field)));
         let both = DFSchema::new_with_metadata(fields.collect(), Default::default())
             .map_err(|error| self.refusals.datafusion(error))?;
         self.physical(filter, &both).map(Some)

@@ -23,7 +23,10 @@ impl Builder<'_> {
     /// Reads a relation.
     pub fn scan(&mut self, scan: &TableScan) -> Result<Relation, SqlError> {
         let Some(info) = self.context.relations.relation(&scan.table_name) else {
-            let text = format!("a view can't read {}: it is not a stream, table or view whose changes are known", scan.table_name);
+            let text = format!(
+                "a view can't read {}: it is not a stream, table or view whose changes are known",
+                scan.table_name
+            );
             return Err(self.refusals.at_name(text, scan.table_name.table()));
         };
         let wanted: Vec<usize> = scan.projection.clone().unwrap_or_else(|| (0..info.schema.fields().len()).collect());
@@ -41,7 +44,8 @@ impl Builder<'_> {
         let columns = info.schema.fields().len();
         let picked = info.schema.project(wanted).map_err(|error| SqlError::internal(error.to_string()))?;
         let projection = (!wanted.iter().copied().eq(0..columns)).then(|| wanted.to_vec());
-        let time = |&place: &usize| (info.watermark == Some(place)).then(|| EventTime::of_stream(info.id, info.append_only));
+        let time =
+            |&place: &usize| (info.watermark == Some(place)).then(|| EventTime::of_stream(info.id, info.append_only));
         let places: Vec<Option<usize>> = wanted.iter().copied().map(Some).collect();
         let facts = Facts {
             key: if info.key.is_empty() { None } else { unique::projected(&info.key, &places) },
@@ -83,7 +87,8 @@ impl Builder<'_> {
         let arrow = Arc::clone(schema.inner());
         let rows = if one_row {
             let options = RecordBatchOptions::new().with_row_count(Some(1));
-            RecordBatch::try_new_with_options(arrow, Vec::new(), &options).map_err(|error| SqlError::internal(error.to_string()))?
+            RecordBatch::try_new_with_options(arrow, Vec::new(), &options)
+                .map_err(|error| SqlError::internal(error.to_string()))?
         } else {
             RecordBatch::new_empty(arrow)
         };
@@ -173,7 +178,8 @@ impl Builder<'_> {
         let mut expressions: Vec<Arc<dyn PhysicalExpr>> = Vec::with_capacity(schema.fields().len());
         for (place, field) in schema.fields().iter().enumerate() {
             let column = Arc::new(Column::new(have.field(place).name(), place));
-            let cast = cast(column, &have, field.data_type().clone()).map_err(|error| self.refusals.datafusion(error))?;
+            let cast =
+                cast(column, &have, field.data_type().clone()).map_err(|error| self.refusals.datafusion(error))?;
             expressions.push(cast);
         }
         let nullable: Vec<_> = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
@@ -196,11 +202,14 @@ impl Builder<'_> {
         }
         let list_type = self.nodes[input.node].schema.field(*column).data_type();
         if !matches!(list_type, DataType::List(_) | DataType::LargeList(_)) {
-            return Err(self.refusals.at_name(format!("unnest() of a {list_type} can't be kept up to date: cast it to a list"), "unnest"));
+            return Err(self
+                .refusals
+                .at_name(format!("unnest() of a {list_type} can't be kept up to date: cast it to a list"), "unnest"));
         }
         let mut facts = Facts { key: None, ..input.facts };
         facts.times[*column] = facts.times[*column].as_ref().and_then(EventTime::unnested);
-        let nullable: Vec<bool> = self.nodes[input.node].schema.fields().iter().map(|field| field.is_nullable()).collect();
+        let nullable: Vec<bool> =
+            self.nodes[input.node].schema.fields().iter().map(|field| field.is_nullable()).collect();
         let schema = super::builder::with_nullability(&unnest.schema, nullable);
         let operator = Operator::Unnest { column: *column, preserve_nulls: unnest.options.preserve_nulls() };
         let node = self.push(operator, vec![input.node], schema);

@@ -93,7 +93,11 @@ pub struct Lowered {
 
 /// From DataFusion's unoptimised plan of a view's query to its circuit: refuses what has no place in a view, optimises with
 /// `state`, which must come from [`view_session_state`], and lowers.
-pub fn plan_view(state: &SessionState, query: &LogicalPlan, context: &LoweringContext<'_>) -> Result<Lowered, SqlError> {
+pub fn plan_view(
+    state: &SessionState,
+    query: &LogicalPlan,
+    context: &LoweringContext<'_>,
+) -> Result<Lowered, SqlError> {
     let refusals = Refusals::new(context.sql);
     check::check_query(query, &refusals)?;
     let optimised = state.optimize(query).map_err(|error| refusals.datafusion(error))?;

@@ -19,7 +19,12 @@ use crate::error::SqlError;
 
 impl Builder<'_> {
     /// Computes `expressions` over `input`.
-    pub fn project(&mut self, input: Relation, expressions: &[Expr], schema: &DFSchemaRef) -> Result<Relation, SqlError> {
+    pub fn project(
+        &mut self,
+        input: Relation,
+        expressions: &[Expr],
+        schema: &DFSchemaRef,
+    ) -> Result<Relation, SqlError> {
         let mut compiled = self.physical_all(expressions, &input.schema)?;
         for (expression, field) in compiled.iter_mut().zip(schema.fields()) {
             *expression = cast(Arc::clone(expression), input.schema.as_arrow(), field.data_type().clone())
@@ -118,7 +123,9 @@ impl Builder<'_> {
             return;
         }
         let rank = self.nodes[node].schema.fields().len().saturating_sub(1);
-        let Operator::TopN(TopNPlan { with_rank: with_rank @ true, .. }) = &mut self.nodes[node].operator else { return };
+        let Operator::TopN(TopNPlan { with_rank: with_rank @ true, .. }) = &mut self.nodes[node].operator else {
+            return;
+        };
         if read.contains_key(&rank) {
             return;
         }

@@ -65,9 +65,8 @@ impl<'a> Refusals<'a> {
 fn first_use(text: &str, name: &str) -> Option<usize> {
     let (text, name) = (text.to_ascii_lowercase(), name.to_ascii_lowercase());
     let is_word = |character: char| character.is_alphanumeric() || character == '_';
-    let stands_alone = |start: usize| {
-        !text[..start].ends_with(is_word) && !text[start + name.len()..].starts_with(is_word)
-    };
+    let stands_alone =
+        |start: usize| !text[..start].ends_with(is_word) && !text[start + name.len()..].starts_with(is_word);
     let (start, _) = text.match_indices(&name).find(|&(start, _)| stands_alone(start))?;
     Some(text[..start].chars().count() + 1)
 }

@@ -58,13 +58,14 @@ fn same_node(left: &Node, right: &Node) -> bool {
 
 fn same_operator(left: &Operator, right: &Operator) -> bool {
     match (left, right) {
-        (Operator::Input { relation: l, projection: lp }, Operator::Input { relation: r, projection: rp }) => l == r && lp == rp,
+        (Operator::Input { relation: l, projection: lp }, Operator::Input { relation: r, projection: rp }) => {
+            l == r && lp == rp
+        }
         (Operator::Project { expressions: l }, Operator::Project { expressions: r }) => same_all(l, r),
         (Operator::Filter { predicate: l }, Operator::Filter { predicate: r }) => same(l, r),
-        (
-            Operator::Unnest { column: l, preserve_nulls: lp },
-            Operator::Unnest { column: r, preserve_nulls: rp },
-        ) => l == r && lp == rp,
+        (Operator::Unnest { column: l, preserve_nulls: lp }, Operator::Unnest { column: r, preserve_nulls: rp }) => {
+            l == r && lp == rp
+        }
         (Operator::Union, Operator::Union) => true,
         (Operator::Aggregate(l), Operator::Aggregate(r)) => same_aggregate(l, r),
         (Operator::Join(l), Operator::Join(r)) => same_join(l, r),
@@ -118,8 +119,7 @@ fn same_top_n(left: &TopNPlan, right: &TopNPlan) -> bool {
 }
 
 fn same_order(left: &[PhysicalSortExpr], right: &[PhysicalSortExpr]) -> bool {
-    left.len() == right.len()
-        && left.iter().zip(right).all(|(l, r)| l.options == r.options && same(&l.expr, &r.expr))
+    left.len() == right.len() && left.iter().zip(right).all(|(l, r)| l.options == r.options && same(&l.expr, &r.expr))
 }
 
 fn same_all(left: &[Arc<dyn PhysicalExpr>], right: &[Arc<dyn PhysicalExpr>]) -> bool {

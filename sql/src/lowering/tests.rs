@@ -19,7 +19,8 @@ use futures::executor::block_on;
 use monsoon_circuit::{Operator, RelationId};
 
 use super::{
-    Lowered, LoweringContext, RelationInfo, RelationLabel, RelationLookup, explain, fingerprint, plan_view, view_session_state,
+    Lowered, LoweringContext, RelationInfo, RelationLabel, RelationLookup, explain, fingerprint, plan_view,
+    view_session_state,
 };
 use crate::error::SqlError;
 use crate::parser::parse_query;
@@ -36,19 +37,39 @@ impl Relations {
         let us = DataType::Timestamp(TimeUnit::Microsecond, None);
         let (int, text) = (DataType::Int64, DataType::Utf8);
         let stream = |columns: &[(&str, &DataType)]| {
-            let fields: Vec<Field> = columns.iter().map(|(name, kind)| Field::new(*name, (*kind).clone(), true)).collect();
+            let fields: Vec<Field> =
+                columns.iter().map(|(name, kind)| Field::new(*name, (*kind).clone(), true)).collect();
             Schema::new(fields)
         };
         let person = stream(&[
-            ("id", &int), ("name", &text), ("email_address", &text), ("credit_card", &text), ("city", &text),
-            ("state", &text), ("date_time", &us), ("extra", &text),
+            ("id", &int),
+            ("name", &text),
+            ("email_address", &text),
+            ("credit_card", &text),
+            ("city", &text),
+            ("state", &text),
+            ("date_time", &us),
+            ("extra", &text),
         ]);
         let auction = stream(&[
-            ("id", &int), ("item_name", &text), ("description", &text), ("initial_bid", &int), ("reserve", &int),
-            ("date_time", &us), ("expires", &us), ("seller", &int), ("category", &int), ("extra", &text),
+            ("id", &int),
+            ("item_name", &text),
+            ("description", &text),
+            ("initial_bid", &int),
+            ("reserve", &int),
+            ("date_time", &us),
+            ("expires", &us),
+            ("seller", &int),
+            ("category", &int),
+            ("extra", &text),
         ]);
         let bid = stream(&[
-            ("auction", &int), ("bidder", &int), ("price", &int), ("channel", &text), ("url", &text), ("date_time", &us),
+            ("auction", &int),
+            ("bidder", &int),
+            ("price", &int),
+            ("channel", &text),
+            ("url", &text),
+            ("date_time", &us),
             ("extra", &text),
         ]);
         let tags = DataType::List(Arc::new(Field::new_list_field(text.clone(), true)));
@@ -70,7 +91,10 @@ impl Relations {
             ("users", users, false, None, vec![0]),
             ("sales", sales, false, None, vec![]),
         ];
-        let info = |(id, (name, schema, append_only, watermark, key)): (usize, (&str, Schema, bool, Option<usize>, Vec<usize>))| {
+        let info = |(id, (name, schema, append_only, watermark, key)): (
+            usize,
+            (&str, Schema, bool, Option<usize>, Vec<usize>),
+        )| {
             let id = RelationId(id as u32 + 1);
             (name.to_owned(), RelationInfo { id, schema: Arc::new(schema), append_only, watermark, key })
         };
@@ -145,7 +169,9 @@ fn check_invariants(lowered: &Lowered, query: &datafusion::logical_expr::Logical
             }
             Operator::Union => {
                 for place in 0..node.inputs.len() {
-                    let types = |schema: &Schema| schema.fields().iter().map(|field| field.data_type().clone()).collect::<Vec<_>>();
+                    let types = |schema: &Schema| {
+                        schema.fields().iter().map(|field| field.data_type().clone()).collect::<Vec<_>>()
+                    };
                     assert_eq!(types(input(place)), types(&node.schema));
                 }
             }
@@ -164,7 +190,8 @@ fn check_invariants(lowered: &Lowered, query: &datafusion::logical_expr::Logical
 fn answer(relations: &Relations, sql: &str) -> String {
     match lowered(relations, sql) {
         Ok(lowered) => {
-            let notices: String = lowered.notices.iter().map(|notice| format!("notice: {}\n", notice.message)).collect();
+            let notices: String =
+                lowered.notices.iter().map(|notice| format!("notice: {}\n", notice.message)).collect();
             notices + &explain(&lowered.plan, |id| relations.label(id))
         }
         Err(error) => {
@@ -215,7 +242,11 @@ fn check(file: &str) {
         std::fs::write(&path, actual.trim_end().to_owned() + "\n").expect("a writable source tree");
         return;
     }
-    let differing = text.trim().split("\n\n").zip(actual.trim().split("\n\n")).find(|(expected, actual)| expected.trim() != actual.trim());
+    let differing = text
+        .trim()
+        .split("\n\n")
+        .zip(actual.trim().split("\n\n"))
+        .find(|(expected, actual)| expected.trim() != actual.trim());
     if let Some((expected, actual)) = differing {
         panic!("{file}: expected\n{expected}\n\ngot\n{actual}");
     }
@@ -252,7 +283,10 @@ fn what_has_no_incremental_form_is_refused_with_a_reason() {
 fn only_a_count_is_never_null() {
     let relations = Relations::new();
     let calls = "approx_distinct(item) AS d, regr_count(amount, amount) AS r, count(*) AS n FROM sales";
-    for query in [format!("SELECT user_id, {calls} GROUP BY user_id"), format!("SELECT user_id, {calls} GROUP BY ROLLUP (user_id)")] {
+    for query in [
+        format!("SELECT user_id, {calls} GROUP BY user_id"),
+        format!("SELECT user_id, {calls} GROUP BY ROLLUP (user_id)"),
+    ] {
         let nodes = lowered(&relations, &query).expect("a plan").plan.nodes;
         let output = &nodes.last().expect("an output").schema;
         let nullable: Vec<bool> = output.fields().iter().map(|field| field.is_nullable()).collect();

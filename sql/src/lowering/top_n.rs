@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::logical_expr::expr::WindowFunction;
-use datafusion::logical_expr::{Expr, FetchType, Limit, LogicalPlan, SkipType, Sort, SortExpr, Window, WindowFunctionDefinition};
+use datafusion::logical_expr::{
+    Expr, FetchType, Limit, LogicalPlan, SkipType, Sort, SortExpr, Window, WindowFunctionDefinition,
+};
 use monsoon_circuit::{Operator, TopNPlan};
 
 use super::builder::Builder;
@@ -65,7 +67,8 @@ impl Builder<'_> {
         let skip = limit.get_skip_type().map_err(|error| self.refusals.datafusion(error))?;
         let fetch = limit.get_fetch_type().map_err(|error| self.refusals.datafusion(error))?;
         let (SkipType::Literal(offset), FetchType::Literal(count)) = (skip, fetch) else {
-            let expressions: Vec<Expr> = limit.skip.iter().chain(&limit.fetch).map(|expression| expression.as_ref().clone()).collect();
+            let expressions: Vec<Expr> =
+                limit.skip.iter().chain(&limit.fetch).map(|expression| expression.as_ref().clone()).collect();
             return Err(self.refusals.at("LIMIT and OFFSET of a view must be constants", &expressions));
         };
         Ok((offset, count.unwrap_or(usize::MAX).min(usize::MAX - offset)))
@@ -117,9 +120,10 @@ impl Builder<'_> {
     /// `row_number()`, of which a filter above keeps the rows in `range`.
     pub fn window(&mut self, window: &Window, range: Option<RowRange>) -> Result<Relation, SqlError> {
         let [expression] = window.window_expr.as_slice() else {
-            return Err(self.refusals.at("a view can number rows in only one way at a time", &window.window_expr).with_hint(
-                "number them in nested subqueries",
-            ));
+            return Err(self
+                .refusals
+                .at("a view can number rows in only one way at a time", &window.window_expr)
+                .with_hint("number them in nested subqueries"));
         };
         let function = self.row_number(expression)?;
         let range = range.unwrap_or(RowRange::ALL);
@@ -161,10 +165,15 @@ impl Builder<'_> {
                 "rank" | "dense_rank" => "ties share a rank, so a bound on it doesn't bound the rows",
                 _ => "only row_number() has an incremental form yet",
             };
-            let parts = function.params.args.iter().chain(&function.params.partition_by).chain(
-                function.params.order_by.iter().map(|order| &order.expr),
-            );
-            return Err(self.refusals.at(format!("a view can't have the window function {name}() OVER (...): {why}"), parts));
+            let parts = function
+                .params
+                .args
+                .iter()
+                .chain(&function.params.partition_by)
+                .chain(function.params.order_by.iter().map(|order| &order.expr));
+            return Err(self
+                .refusals
+                .at(format!("a view can't have the window function {name}() OVER (...): {why}"), parts));
         }
         Ok(function)
     }
@@ -207,7 +216,12 @@ fn within(limit: Option<(usize, usize)>, fetch: Option<usize>) -> Option<(usize,
 
 /// One row per partition is known by its partition; otherwise the input's key still holds; otherwise the number tells the
 /// rows of a partition apart.
-fn number_key(partition: Option<Vec<usize>>, key: Option<Vec<usize>>, limit: usize, number: usize) -> Option<Vec<usize>> {
+fn number_key(
+    partition: Option<Vec<usize>>,
+    key: Option<Vec<usize>>,
+    limit: usize,
+    number: usize,
+) -> Option<Vec<usize>> {
     let partition = partition.map(|mut columns| {
         columns.sort_unstable();
         columns.dedup();

@@ -26,7 +26,12 @@ pub(super) struct Side<'a> {
 }
 
 /// The key of a join whose equal pairs include the plain columns `on` (left, right).
-pub(super) fn joined(join_type: JoinType, left: Side<'_>, right: Side<'_>, on: &[(usize, usize)]) -> Option<Vec<usize>> {
+pub(super) fn joined(
+    join_type: JoinType,
+    left: Side<'_>,
+    right: Side<'_>,
+    on: &[(usize, usize)],
+) -> Option<Vec<usize>> {
     let width = left.schema.fields().len();
     let shifted = |key: &[usize]| key.iter().map(|column| column + width).collect::<Vec<usize>>();
     match join_type {

@@ -27,14 +27,18 @@ impl Builder<'_> {
     pub fn group_end(&self, input: &Relation, group: &[Expr]) -> Result<GroupEnd, SqlError> {
         let times: Vec<Option<EventTime>> = group.iter().map(|key| self.key_time(key, input)).collect();
         let found = |wanted: fn(&Measure) -> bool| {
-            times.iter().enumerate().find_map(|(place, time)| Some((place, time.as_ref().filter(|time| wanted(&time.measure))?)))
+            times
+                .iter()
+                .enumerate()
+                .find_map(|(place, time)| Some((place, time.as_ref().filter(|time| wanted(&time.measure))?)))
         };
         let end = found(|measure| matches!(measure, Measure::End { .. }));
         let start = found(|measure| matches!(measure, Measure::Start { .. }));
         let bounded = end.or(start);
         // A change can come to a group whose window is over if the input takes rows back then: its state has to stay.
         let emits = self.context.emit_on_window_close;
-        let Some((place, time)) = bounded.filter(|(_, time)| input.facts.append_only || (time.settled && !emits)) else {
+        let Some((place, time)) = bounded.filter(|(_, time)| input.facts.append_only || (time.settled && !emits))
+        else {
             if self.context.emit_on_window_close && !input.facts.emitted {
                 return Err(self.no_bound(input, group, bounded.is_some()));
             }
@@ -45,7 +49,11 @@ impl Builder<'_> {
             end: if hidden.is_some() { group.len() } else { place },
             watermarks: time.streams.iter().copied().collect(),
             // Rows that come when their window closes are final: an aggregate of them has nothing to wait for.
-            on_close: if self.context.emit_on_window_close && !time.closed { OnClose::Emit } else { OnClose::DropState },
+            on_close: if self.context.emit_on_window_close && !time.closed {
+                OnClose::Emit
+            } else {
+                OnClose::DropState
+            },
         };
         Ok(GroupEnd { window: Some(window), hidden })
     }
@@ -59,14 +67,16 @@ impl Builder<'_> {
     /// EMIT ON WINDOW CLOSE needs something that closes.
     pub fn check_emission(&self) -> Result<(), SqlError> {
         let emits = self.nodes.iter().any(|node| match &node.operator {
-            Operator::Aggregate(aggregate) => aggregate.window.as_ref().is_some_and(|window| window.on_close == OnClose::Emit),
+            Operator::Aggregate(aggregate) => {
+                aggregate.window.as_ref().is_some_and(|window| window.on_close == OnClose::Emit)
+            }
             _ => false,
         });
         if self.context.emit_on_window_close && !emits {
-            let text = "EMIT ON WINDOW CLOSE has nothing to wait for: the query has no aggregate over an event-time window";
-            return Err(SqlError::unsupported(text).with_hint(
-                "read the stream through TUMBLE(...) or HOP(...), and GROUP BY window_start, window_end",
-            ));
+            let text =
+                "EMIT ON WINDOW CLOSE has nothing to wait for: the query has no aggregate over an event-time window";
+            return Err(SqlError::unsupported(text)
+                .with_hint("read the stream through TUMBLE(...) or HOP(...), and GROUP BY window_start, window_end"));
         }
         Ok(())
     }

@@ -33,7 +33,8 @@ enum Source {
 fn source(reader: &mut Reader<'_>) -> Result<Source> {
     if !reader.token(&Token::LParen) {
         let name = reader.object_name()?;
-        let columns = if reader.peek().token == Token::LParen { reader.parenthesized_identifiers()? } else { Vec::new() };
+        let columns =
+            if reader.peek().token == Token::LParen { reader.parenthesized_identifiers()? } else { Vec::new() };
         return Ok(Source::Relation(name, columns));
     }
     let direction = if reader.word("SUBSCRIBE") {
@@ -72,8 +73,7 @@ fn direction(reader: &mut Reader<'_>, source: Source) -> Result<CopyDirection> {
 fn select_of(name: &ObjectName, columns: &[Ident]) -> String {
     let quote = |value: &str| format!("\"{}\"", value.replace('"', "\"\""));
     let columns: Vec<String> = columns.iter().map(|column| quote(&column.value)).collect();
-    let name: Vec<String> =
-        name.0.iter().filter_map(|part| part.as_ident()).map(|ident| quote(&ident.value)).collect();
+    let name: Vec<String> = name.0.iter().filter_map(|part| part.as_ident()).map(|ident| quote(&ident.value)).collect();
     let columns = if columns.is_empty() { "*".to_owned() } else { columns.join(", ") };
     format!("SELECT {columns} FROM {}", name.join("."))
 }
@@ -110,7 +110,8 @@ fn options(reader: &mut Reader<'_>) -> Result<Options> {
 /// One option of the syntax before 9.0, if one is next.
 fn old_option(reader: &mut Reader<'_>, options: &mut Options) -> Result<bool> {
     let position = reader.position(reader.peek());
-    let Some(word) = reader.one_of(&["BINARY", "CSV", "HEADER", "DELIMITERS", "DELIMITER", "NULL", "QUOTE", "ESCAPE", "ENCODING"])
+    let Some(word) =
+        reader.one_of(&["BINARY", "CSV", "HEADER", "DELIMITERS", "DELIMITER", "NULL", "QUOTE", "ESCAPE", "ENCODING"])
     else {
         if reader.nth_is(0, "FORCE") {
             return Err(reader.unsupported("COPY ... FORCE is not supported"));
@@ -140,9 +141,12 @@ impl Options {
             "escape" => self.escape = Some(one_byte("escape", value)?),
             "header" => self.header = header(value)?,
             "encoding" if is_utf8(value) => {}
-            "encoding" => return Err(SqlError::unsupported(format!("encoding {value} is not supported")).with_hint("UTF8")),
+            "encoding" => {
+                return Err(SqlError::unsupported(format!("encoding {value} is not supported")).with_hint("UTF8"));
+            }
             "freeze" => {}
-            "force_quote" | "force_not_null" | "force_null" | "default" | "on_error" | "log_verbosity" | "reject_limit" => {
+            "force_quote" | "force_not_null" | "force_null" | "default" | "on_error" | "log_verbosity"
+            | "reject_limit" => {
                 return Err(SqlError::unsupported(format!("COPY option \"{name}\" is not supported")));
             }
             _ => return Err(SqlError::syntax(format!("option \"{name}\" not recognized"))),
@@ -200,7 +204,9 @@ fn check_delimiter(delimiter: u8, null: &str, quote: Option<u8>) -> Result<()> {
     if matches!(delimiter, b'\n' | b'\r') {
         return invalid("COPY delimiter cannot be newline or carriage return");
     }
-    if quote.is_none() && (delimiter == b'\\' || delimiter == b'.' || delimiter.is_ascii_lowercase() || delimiter.is_ascii_digit()) {
+    if quote.is_none()
+        && (delimiter == b'\\' || delimiter == b'.' || delimiter.is_ascii_lowercase() || delimiter.is_ascii_digit())
+    {
         return Err(SqlError::new("22023", format!("COPY delimiter cannot be \"{}\"", char::from(delimiter))));
     }
     if null.contains(['\n', '\r']) {

@@ -1,8 +1,6 @@
 //! CREATE STREAM | TABLE | [MATERIALIZED] VIEW | SINK.
 
-use datafusion::sql::sqlparser::ast::{
-    self, ColumnOption, Expr, Ident, ObjectName, Query, TableConstraint,
-};
+use datafusion::sql::sqlparser::ast::{self, ColumnOption, Expr, Ident, ObjectName, Query, TableConstraint};
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::options::with_options;
@@ -77,7 +75,8 @@ fn refuse_table_options(reader: &mut Reader<'_>) -> Result<()> {
     let Some((option, _)) = options.first() else { return Ok(()) };
     let is_connected = options.iter().any(|(name, _)| name.value == "connector");
     let error = if is_connected {
-        SqlError::unsupported("a table has no connector").with_hint("CREATE STREAM ... WITH (connector = ...) reads from outside")
+        SqlError::unsupported("a table has no connector")
+            .with_hint("CREATE STREAM ... WITH (connector = ...) reads from outside")
     } else {
         SqlError::new("22023", format!("unrecognized parameter \"{}\"", option.value))
     };
@@ -300,7 +299,9 @@ fn column(reader: &mut Reader<'_>, position: usize, elements: &mut Elements) -> 
                 column.not_null = true;
                 set_primary_key(vec![column.name.clone()], position, elements)?;
             }
-            other => return Err(SqlError::unsupported(format!("column option {other} is not supported")).at(option_position)),
+            other => {
+                return Err(SqlError::unsupported(format!("column option {other} is not supported")).at(option_position));
+            }
         }
     }
 }

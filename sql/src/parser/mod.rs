@@ -116,15 +116,16 @@ fn check_length(sql: &str) -> Result<()> {
     if sql.len() <= TEXT_BYTES_MAX {
         return Ok(());
     }
-    Err(SqlError::new("54000", format!("the text of {} bytes is longer than the limit of {TEXT_BYTES_MAX} bytes", sql.len()))
-        .with_hint("send statements one at a time, or rows with COPY"))
+    Err(SqlError::new(
+        "54000",
+        format!("the text of {} bytes is longer than the limit of {TEXT_BYTES_MAX} bytes", sql.len()),
+    )
+    .with_hint("send statements one at a time, or rows with COPY"))
 }
 
 fn tokenize(text: &SqlText<'_>) -> Result<Vec<TokenWithSpan>> {
     let dialect = MonsoonDialect::new(0);
-    Tokenizer::new(&dialect, text.as_str())
-        .tokenize_with_location()
-        .map_err(|error| tokenizer_error(text, error))
+    Tokenizer::new(&dialect, text.as_str()).tokenize_with_location().map_err(|error| tokenizer_error(text, error))
 }
 
 /// Longest piece of text that a message shows.

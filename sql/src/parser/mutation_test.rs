@@ -35,7 +35,31 @@ impl Random {
 /// Words of all statements, to be put where they don't belong.
 fn words() -> Vec<&'static str> {
     let mut words: Vec<&str> = CORPUS.iter().flat_map(|sql| sql.split(' ')).collect();
-    words.extend(["(", ")", "[", "]", "'", "\"", "$$", "/*", "--\n", ";", ",", "::", "é", "\u{1F600}", "\r\n", "\0", "TABLE", "NOT", "<", ">>", "U&'", "B'1'", "X'0f'"]);
+    words.extend([
+        "(",
+        ")",
+        "[",
+        "]",
+        "'",
+        "\"",
+        "$$",
+        "/*",
+        "--\n",
+        ";",
+        ",",
+        "::",
+        "é",
+        "\u{1F600}",
+        "\r\n",
+        "\0",
+        "TABLE",
+        "NOT",
+        "<",
+        ">>",
+        "U&'",
+        "B'1'",
+        "X'0f'",
+    ]);
     words
 }
 

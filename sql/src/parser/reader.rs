@@ -348,7 +348,9 @@ fn first_token_length(text: &str) -> usize {
     let Some((_, first)) = characters.next() else { return 0 };
     let is_word = |character: char| character.is_alphanumeric() || character == '_' || character == '$';
     let end = match first {
-        '\'' | '"' => characters.find(|(_, character)| *character == first).map(|(byte, quote)| byte + quote.len_utf8()),
+        '\'' | '"' => {
+            characters.find(|(_, character)| *character == first).map(|(byte, quote)| byte + quote.len_utf8())
+        }
         first if is_word(first) => characters.find(|(_, character)| !is_word(*character)).map(|(byte, _)| byte),
         first => Some(first.len_utf8()),
     };
@@ -360,9 +362,9 @@ fn split_location(message: &str) -> (&str, Option<Location>) {
     let Some((before, place)) = message.rsplit_once(" at Line: ") else {
         return (message, None);
     };
-    let location = place.split_once(", Column: ").and_then(|(line, column)| {
-        Some(Location::new(line.trim().parse().ok()?, column.trim().parse().ok()?))
-    });
+    let location = place
+        .split_once(", Column: ")
+        .and_then(|(line, column)| Some(Location::new(line.trim().parse().ok()?, column.trim().parse().ok()?)));
     match location {
         Some(location) => (before, Some(location)),
         None => (message, None),

@@ -161,7 +161,9 @@ fn too_long(operators: usize) -> SqlError {
     } else {
         format!("more than {NESTED_BRACKETS_MAX} brackets within each other")
     };
-    SqlError::new("54001", "the statement is too complex").with_detail(limit).with_hint("use IN (...) or a join with VALUES")
+    SqlError::new("54001", "the statement is too complex")
+        .with_detail(limit)
+        .with_hint("use IN (...) or a join with VALUES")
 }
 
 fn is_connective(token: &Token) -> bool {
@@ -171,8 +173,8 @@ fn is_connective(token: &Token) -> bool {
 /// Whether a token can make an expression longer. Closing brackets count: `a[1][1]`, `f(1)(1)`.
 fn is_operator(token: &Token) -> bool {
     const WORDS: &[&str] = &[
-        "is", "like", "ilike", "between", "collate", "at", "similar", "not", "in", "isnull", "notnull", "overlaps", "xor",
-        "div", "regexp", "rlike", "operator",
+        "is", "like", "ilike", "between", "collate", "at", "similar", "not", "in", "isnull", "notnull", "overlaps",
+        "xor", "div", "regexp", "rlike", "operator",
     ];
     match token {
         Token::Word(_) => WORDS.iter().any(|word| is_word(token, word)),

@@ -25,7 +25,10 @@ pub(super) fn parse_subscribe(reader: &mut Reader<'_>) -> Result<Subscribe> {
         let position = reader.position(reader.peek());
         let defined = defining_query(reader)?;
         if defined.emit_on_window_close {
-            return Err(SqlError::unsupported("EMIT ON WINDOW CLOSE is supported for materialized views and sinks only").at(position));
+            return Err(SqlError::unsupported(
+                "EMIT ON WINDOW CLOSE is supported for materialized views and sinks only",
+            )
+            .at(position));
         }
         defined
     } else {
@@ -36,11 +39,14 @@ pub(super) fn parse_subscribe(reader: &mut Reader<'_>) -> Result<Subscribe> {
     let mut subscribe = Subscribe { query: defined.query, query_sql: defined.sql, snapshot: true, progress: false };
     for (name, value) in options {
         let invalid = |message: String| SqlError::new("22023", message).at(position);
-        let flag = boolean(&value).ok_or_else(|| invalid(format!("option \"{}\" takes true or false, not \"{value}\"", name.value)));
+        let flag = boolean(&value)
+            .ok_or_else(|| invalid(format!("option \"{}\" takes true or false, not \"{value}\"", name.value)));
         match name.value.as_str() {
             "snapshot" => subscribe.snapshot = flag?,
             "progress" => subscribe.progress = flag?,
-            other => return Err(invalid(format!("SUBSCRIBE has no option \"{other}\"")).with_hint("snapshot, progress")),
+            other => {
+                return Err(invalid(format!("SUBSCRIBE has no option \"{other}\"")).with_hint("snapshot, progress"));
+            }
         }
     }
     Ok(subscribe)
@@ -63,7 +69,9 @@ fn selects_stream(reader: &Reader<'_>) -> bool {
         return false;
     }
     match &reader.peek_nth(2).token {
-        Token::Word(_) => !["FROM", "AS", "WHERE", "UNION", "IS", "AND", "OR"].iter().any(|word| reader.nth_is(2, word)),
+        Token::Word(_) => {
+            !["FROM", "AS", "WHERE", "UNION", "IS", "AND", "OR"].iter().any(|word| reader.nth_is(2, word))
+        }
         Token::Mul => {
             let after = &reader.peek_nth(3).token;
             reader.nth_is(3, "FROM") || *after == Token::Comma

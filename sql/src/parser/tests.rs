@@ -26,9 +26,14 @@ fn shown(sql: &str) -> String {
     let list = |names: Vec<String>| names.join(",");
     match one(sql) {
         Body::CreateStream(it) => {
-            let columns = it.columns.iter().map(|column| format!("{} {}", column.name.value, column.data_type)).collect();
+            let columns =
+                it.columns.iter().map(|column| format!("{} {}", column.name.value, column.data_type)).collect();
             let watermark = it.watermark.map_or_else(String::new, |mark| {
-                format!(" watermark {} = {}", mark.column.value, mark.expression.map_or_else(|| "itself".to_owned(), |it| it.to_string()))
+                format!(
+                    " watermark {} = {}",
+                    mark.column.value,
+                    mark.expression.map_or_else(|| "itself".to_owned(), |it| it.to_string())
+                )
             });
             let options = it.options.iter().map(|(name, value)| format!("{}={value}", name.value)).collect();
             format!("stream {} ({}){watermark} [{}]", it.name, list(columns), list(options))
@@ -44,16 +49,31 @@ fn shown(sql: &str) -> String {
         }
         Body::CreateMaterializedView(it) | Body::CreateView(it) => {
             let columns = it.columns.iter().map(|ident| ident.value.clone()).collect();
-            format!("view {} ({}) emit {} replace {}: {}", it.name, list(columns), it.emit_on_window_close, it.or_replace, it.query_sql)
+            format!(
+                "view {} ({}) emit {} replace {}: {}",
+                it.name,
+                list(columns),
+                it.emit_on_window_close,
+                it.or_replace,
+                it.query_sql
+            )
         }
         Body::CreateSink(it) => {
             let options = it.options.iter().map(|(name, value)| format!("{}={value}", name.value)).collect();
             format!("sink {} [{}] emit {}: {}", it.name, list(options), it.emit_on_window_close, it.query_sql)
         }
         Body::Drop(it) => {
-            format!("drop {:?} {} exists {} cascade {}", it.kind, list(it.names.iter().map(ToString::to_string).collect()), it.if_exists, it.cascade)
+            format!(
+                "drop {:?} {} exists {} cascade {}",
+                it.kind,
+                list(it.names.iter().map(ToString::to_string).collect()),
+                it.if_exists,
+                it.cascade
+            )
         }
-        Body::Comment(it) => format!("comment {:?} {} {:?} {:?}", it.kind, it.name, it.column.map(|ident| ident.value), it.text),
+        Body::Comment(it) => {
+            format!("comment {:?} {} {:?} {:?}", it.kind, it.name, it.column.map(|ident| ident.value), it.text)
+        }
         Body::Subscribe(it) => format!("subscribe snapshot {} progress {}: {}", it.snapshot, it.progress, it.query_sql),
         Body::Query(it) => format!("query {it}"),
         Body::Insert(it) => format!("insert {it}"),
@@ -77,9 +97,13 @@ fn shown(sql: &str) -> String {
             };
             format!("explain {} {} {target}", it.analyze, it.verbose)
         }
-        Body::Declare(it) => format!("declare {} hold {}: {}@{}", it.name, it.hold, it.statement.sql, it.statement.offset),
+        Body::Declare(it) => {
+            format!("declare {} hold {}: {}@{}", it.name, it.hold, it.statement.sql, it.statement.offset)
+        }
         Body::Prepare { name, types, statement } => format!("prepare {name} {types:?}: {}", statement.sql),
-        Body::Execute { name, values } => format!("execute {name} {}", list(values.iter().map(ToString::to_string).collect())),
+        Body::Execute { name, values } => {
+            format!("execute {name} {}", list(values.iter().map(ToString::to_string).collect()))
+        }
         other => format!("{other:?}"),
     }
 }
@@ -150,7 +174,10 @@ fn views_and_sinks() {
         ),
         ("CREATE OR REPLACE VIEW v AS (SELECT 1);", "view v () emit false replace true: (SELECT 1)"),
         ("CREATE MATERIALIZED VIEW v AS SELECT 1 WITH DATA", "view v () emit false replace false: SELECT 1"),
-        ("CREATE SINK s FROM Hot WITH (connector = 'file')", "sink s [connector=file] emit false: SELECT * FROM \"hot\""),
+        (
+            "CREATE SINK s FROM Hot WITH (connector = 'file')",
+            "sink s [connector=file] emit false: SELECT * FROM \"hot\"",
+        ),
         (
             "CREATE SINK s AS SELECT a FROM t WHERE a > 1 EMIT ON WINDOW CLOSE WITH (connector = 'file')",
             "sink s [connector=file] emit true: SELECT a FROM t WHERE a > 1",
@@ -194,7 +221,10 @@ fn queries_and_changes() {
             "INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING RETURNING a",
             "insert INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING RETURNING a",
         ),
-        ("WITH x AS (SELECT 1) INSERT INTO t SELECT * FROM x", "insert INSERT INTO t WITH x AS (SELECT 1) SELECT * FROM x"),
+        (
+            "WITH x AS (SELECT 1) INSERT INTO t SELECT * FROM x",
+            "insert INSERT INTO t WITH x AS (SELECT 1) SELECT * FROM x",
+        ),
         ("UPDATE t SET a = 1 WHERE b = 2", "update UPDATE t SET a = 1 WHERE b = 2"),
         ("DELETE FROM t WHERE a = 1", "delete DELETE FROM t WHERE a = 1"),
         ("SELECT stream FROM t", "query SELECT stream FROM t"),
@@ -221,7 +251,10 @@ fn queries_and_changes() {
 fn subscriptions() {
     check(&[
         ("SUBSCRIBE TO V", "subscribe snapshot true progress false: SELECT * FROM \"v\""),
-        ("SUBSCRIBE v WITH (snapshot = false, progress)", "subscribe snapshot false progress true: SELECT * FROM \"v\""),
+        (
+            "SUBSCRIBE v WITH (snapshot = false, progress)",
+            "subscribe snapshot false progress true: SELECT * FROM \"v\"",
+        ),
         ("SUBSCRIBE (SELECT 1)", "subscribe snapshot true progress false: SELECT 1"),
         ("SUBSCRIBE TO SELECT a FROM t WITH (progress = on)", "subscribe snapshot true progress true: SELECT a FROM t"),
         ("SELECT STREAM a FROM t", "subscribe snapshot true progress false: SELECT a FROM t"),
@@ -237,14 +270,20 @@ fn subscriptions() {
 fn copies() {
     check(&[
         ("COPY t FROM STDIN", "copy from stdin t () Text '\\t' \"\\\\N\" false \""),
-        ("COPY T (a, B) FROM STDIN WITH (FORMAT csv, HEADER, DELIMITER ';', NULL 'x')", "copy from stdin t (a,b) Csv ';' \"x\" true \""),
+        (
+            "COPY T (a, B) FROM STDIN WITH (FORMAT csv, HEADER, DELIMITER ';', NULL 'x')",
+            "copy from stdin t (a,b) Csv ';' \"x\" true \"",
+        ),
         ("COPY t FROM STDIN (FORMAT csv, HEADER false)", "copy from stdin t () Csv ',' \"\" false \""),
         ("COPY t FROM STDIN CSV HEADER", "copy from stdin t () Csv ',' \"\" true \""),
         ("copy t from stdin with delimiter as E'|' null as ''", "copy from stdin t () Text '|' \"\" false \""),
         ("COPY t TO STDOUT WITH CSV QUOTE '''' ", "copy to stdout SELECT * FROM \"t\" Csv ',' \"\" false '"),
         ("COPY t (a) TO STDOUT", "copy to stdout SELECT \"a\" FROM \"t\" Text '\\t' \"\\\\N\" false \""),
         ("COPY (SELECT 1) TO STDOUT (FORMAT binary)", "copy to stdout SELECT 1 Binary '\\t' \"\\\\N\" false \""),
-        ("COPY (SUBSCRIBE TO v) TO STDOUT", "copy to stdout subscribe SELECT * FROM \"v\" Text '\\t' \"\\\\N\" false \""),
+        (
+            "COPY (SUBSCRIBE TO v) TO STDOUT",
+            "copy to stdout subscribe SELECT * FROM \"v\" Text '\\t' \"\\\\N\" false \"",
+        ),
     ]);
     check_refused(&[
         ("COPY t FROM '/etc/passwd'", "0A000@13 COPY FROM a file or program is not supported"),
@@ -275,7 +314,10 @@ fn settings_and_transactions() {
     }
     check(&[
         ("SET LOCAL x = 1", "Set { name: \"x\", value: Some(\"1\"), local: true }"),
-        ("SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED", "SetCharacteristics { read_only: None }"),
+        (
+            "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED",
+            "SetCharacteristics { read_only: None }",
+        ),
         ("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", "SetCharacteristics { read_only: Some(true) }"),
         ("SET TRANSACTION READ ONLY", "SetTransaction { read_only: Some(true) }"),
         ("RESET ALL", "Reset(None)"),
@@ -338,7 +380,9 @@ fn statements_within_statements() {
         ("DEALLOCATE ALL", "Deallocate(None)"),
         ("CLOSE ALL", "Close(None)"),
     ]);
-    let fetch = |count: Option<u64>, timeout: Option<u64>| format!("Fetch {{ name: \"c\", count: {count:?}, timeout_ms: {timeout:?} }}");
+    let fetch = |count: Option<u64>, timeout: Option<u64>| {
+        format!("Fetch {{ name: \"c\", count: {count:?}, timeout_ms: {timeout:?} }}")
+    };
     for (sql, count, timeout) in [
         ("FETCH c", Some(1), None),
         ("FETCH NEXT FROM c", Some(1), None),
@@ -380,12 +424,17 @@ fn spans_are_places_in_the_statement() {
 #[test]
 fn flink_windows_parse() {
     let sql = "SELECT * FROM TABLE(TUMBLE(TABLE bids, DESCRIPTOR(ts), INTERVAL '10' MINUTES))";
-    assert!(shown(sql).starts_with("query SELECT * FROM TABLE(TUMBLE(bids, DESCRIPTOR(ts), INTERVAL '10' MINUTES))"), "{}", shown(sql));
+    assert!(
+        shown(sql).starts_with("query SELECT * FROM TABLE(TUMBLE(bids, DESCRIPTOR(ts), INTERVAL '10' MINUTES))"),
+        "{}",
+        shown(sql)
+    );
 }
 
 #[test]
 fn limits() {
-    let check = |sql: String, sqlstate: &str| assert_eq!(parse(&sql).unwrap_err().sqlstate, sqlstate, "{}...", &sql[..40]);
+    let check =
+        |sql: String, sqlstate: &str| assert_eq!(parse(&sql).unwrap_err().sqlstate, sqlstate, "{}...", &sql[..40]);
     check(format!("SELECT '{}'", "x".repeat(TEXT_BYTES_MAX)), "54000");
     check(format!("SELECT {}1{}", "(".repeat(100), ")".repeat(100)), "54001");
     check(format!("SELECT {}", vec!["1"; 5_000].join(" + ")), "54001");

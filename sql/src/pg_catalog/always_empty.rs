@@ -13,11 +13,33 @@ use crate::column_name::column_name;
 
 /// Tables without rows, ever.
 const EMPTY: &[&str] = &[
-    "pg_attrdef", "pg_default_acl", "pg_event_trigger", "pg_foreign_data_wrapper", "pg_foreign_server", "pg_foreign_table",
-    "pg_inherits", "pg_largeobject", "pg_partitioned_table", "pg_policies", "pg_policy", "pg_publication",
-    "pg_publication_namespace", "pg_publication_rel", "pg_publication_tables", "pg_seclabel", "pg_sequence", "pg_shseclabel",
-    "pg_statistic_ext", "pg_subscription", "pg_subscription_rel", "pg_transform", "pg_trigger", "pg_user_mapping",
-    "referential_constraints", "routines", "triggers",
+    "pg_attrdef",
+    "pg_default_acl",
+    "pg_event_trigger",
+    "pg_foreign_data_wrapper",
+    "pg_foreign_server",
+    "pg_foreign_table",
+    "pg_inherits",
+    "pg_largeobject",
+    "pg_partitioned_table",
+    "pg_policies",
+    "pg_policy",
+    "pg_publication",
+    "pg_publication_namespace",
+    "pg_publication_rel",
+    "pg_publication_tables",
+    "pg_seclabel",
+    "pg_sequence",
+    "pg_shseclabel",
+    "pg_statistic_ext",
+    "pg_subscription",
+    "pg_subscription_rel",
+    "pg_transform",
+    "pg_trigger",
+    "pg_user_mapping",
+    "referential_constraints",
+    "routines",
+    "triggers",
 ];
 
 /// Whether the query's every SELECT can't have rows; each that can't is replaced. ORDER BY is dropped with the last one.
@@ -52,13 +74,11 @@ fn is_empty(select: &Select) -> bool {
 
 fn needs_empty_table(from: &TableWithJoins) -> bool {
     let keeps_left = from.joins.iter().all(|join| {
-        !matches!(
-            join.join_operator,
-            JoinOperator::Right(_) | JoinOperator::RightOuter(_) | JoinOperator::FullOuter(_)
-        )
+        !matches!(join.join_operator, JoinOperator::Right(_) | JoinOperator::RightOuter(_) | JoinOperator::FullOuter(_))
     });
     let inner_joined = from.joins.iter().any(|join| {
-        let is_inner = matches!(join.join_operator, JoinOperator::Join(_) | JoinOperator::Inner(_) | JoinOperator::CrossJoin(_));
+        let is_inner =
+            matches!(join.join_operator, JoinOperator::Join(_) | JoinOperator::Inner(_) | JoinOperator::CrossJoin(_));
         is_inner && is_empty_table(&join.relation)
     });
     keeps_left && (is_empty_table(&from.relation) || inner_joined)
@@ -81,7 +101,10 @@ fn has_aggregate(item: &SelectItem) -> bool {
         Expr::Function(function) => {
             let name = function.name.to_string().to_lowercase();
             let name = name.rsplit('.').next().unwrap_or_default();
-            matches!(name, "count" | "sum" | "max" | "min" | "avg" | "array_agg" | "string_agg" | "bool_or" | "bool_and")
+            matches!(
+                name,
+                "count" | "sum" | "max" | "min" | "avg" | "array_agg" | "string_agg" | "bool_or" | "bool_and"
+            )
         }
         _ => false,
     }
@@ -115,7 +138,10 @@ fn make_empty(select: &mut Select) {
     }
     select.projection = names
         .into_iter()
-        .map(|name| SelectItem::ExprWithAlias { expr: Expr::Value(Value::Null.into()), alias: Ident::with_quote('"', name) })
+        .map(|name| SelectItem::ExprWithAlias {
+            expr: Expr::Value(Value::Null.into()),
+            alias: Ident::with_quote('"', name),
+        })
         .collect();
     select.from.clear();
     select.distinct = None;

@@ -69,7 +69,11 @@ pub(super) const TABLES: &[Definition] = &[
          unique_constraint_schema:name unique_constraint_name:name match_option:text update_rule:text delete_rule:text",
         nothing,
     ),
-    ("check_constraints", "constraint_catalog:name constraint_schema:name constraint_name:name check_clause:text", nothing),
+    (
+        "check_constraints",
+        "constraint_catalog:name constraint_schema:name constraint_name:name check_clause:text",
+        nothing,
+    ),
     (
         "routines",
         "specific_catalog:name specific_schema:name specific_name:name routine_catalog:name routine_schema:name \
@@ -88,7 +92,11 @@ pub(super) const TABLES: &[Definition] = &[
         "trigger_catalog:name trigger_schema:name trigger_name:name event_manipulation:text event_object_table:name",
         nothing,
     ),
-    ("table_privileges", "grantor:name grantee:name table_catalog:name table_schema:name table_name:name privilege_type:text is_grantable:text", nothing),
+    (
+        "table_privileges",
+        "grantor:name grantee:name table_catalog:name table_schema:name table_name:name privilege_type:text is_grantable:text",
+        nothing,
+    ),
     ("character_sets", "character_set_catalog:name character_set_schema:name character_set_name:name", nothing),
     ("enabled_roles", "role_name:name", enabled_roles),
     ("information_schema_catalog_name", "catalog_name:name", catalog_name),
@@ -101,7 +109,11 @@ fn nothing(_: &dyn SessionFacts) -> Vec<Row> {
 fn schemata(facts: &dyn SessionFacts) -> Vec<Row> {
     ["public", "pg_catalog", "information_schema"]
         .map(|name| {
-            vec![("catalog_name", facts.database().into()), ("schema_name", name.into()), ("schema_owner", OWNER.into())]
+            vec![
+                ("catalog_name", facts.database().into()),
+                ("schema_name", name.into()),
+                ("schema_owner", OWNER.into()),
+            ]
         })
         .to_vec()
 }

@@ -25,7 +25,7 @@ mod tests;
 pub use rewrite::rewrite_catalog_query;
 pub use schema_provider::{information_schema_provider, schema_provider};
 pub use snapshot::{
-    CatalogSnapshot, DATABASE_OID, NAMESPACE_INFORMATION_SCHEMA, NAMESPACE_PG_CATALOG, NAMESPACE_PUBLIC, OID_MIN, OWNER,
-    OWNER_OID, RelationInfo, RelationKind,
+    CatalogSnapshot, DATABASE_OID, NAMESPACE_INFORMATION_SCHEMA, NAMESPACE_PG_CATALOG, NAMESPACE_PUBLIC, OID_MIN,
+    OWNER, OWNER_OID, RelationInfo, RelationKind,
 };
 pub(crate) use system_relation::{oid_of_type_name, system_relation_name, system_relation_oid};

@@ -65,18 +65,18 @@ pub(super) const TABLES: &[Definition] = &[
          definition:text",
         materialized_views,
     ),
-    (
-        "pg_indexes",
-        "schemaname:name=public tablename:name indexname:name tablespace:name indexdef:text",
-        index_list,
-    ),
+    ("pg_indexes", "schemaname:name=public tablename:name indexname:name tablespace:name indexdef:text", index_list),
     (
         "pg_stat_user_tables",
         "relid:oid schemaname:name=public relname:name seq_scan:int8=0 seq_tup_read:int8=0 idx_scan:int8=0 \
          idx_tup_fetch:int8=0 n_tup_ins:int8=0 n_tup_upd:int8=0 n_tup_del:int8=0 n_live_tup:int8=0 n_dead_tup:int8=0",
         table_statistics,
     ),
-    ("monsoon_primary_key_column", "table_schem:name=public table_name:name column_name:name key_seq:int4 pk_name:name", key_columns),
+    (
+        "monsoon_primary_key_column",
+        "table_schem:name=public table_name:name column_name:name key_seq:int4 pk_name:name",
+        key_columns,
+    ),
 ];
 
 fn visible(facts: &dyn SessionFacts) -> Vec<RelationInfo> {
@@ -206,7 +206,11 @@ fn descriptions(facts: &dyn SessionFacts) -> Vec<Row> {
     let mut rows = Vec::new();
     for relation in visible(facts) {
         if let Some(comment) = &relation.comment {
-            rows.push(vec![("objoid", relation.oid.into()), ("objsubid", 0.into()), ("description", comment.as_str().into())]);
+            rows.push(vec![
+                ("objoid", relation.oid.into()),
+                ("objsubid", 0.into()),
+                ("description", comment.as_str().into()),
+            ]);
         }
         for (place, comment) in &relation.column_comments {
             rows.push(vec![
@@ -266,7 +270,8 @@ fn materialized_views(facts: &dyn SessionFacts) -> Vec<Row> {
 fn index_list(facts: &dyn SessionFacts) -> Vec<Row> {
     let row = |relation: &RelationInfo| -> Row {
         let columns = relation.key_columns().join(", ");
-        let sql = format!("CREATE UNIQUE INDEX {} ON public.{} USING btree ({columns})", relation.key_name(), relation.name);
+        let sql =
+            format!("CREATE UNIQUE INDEX {} ON public.{} USING btree ({columns})", relation.key_name(), relation.name);
         vec![
             ("tablename", relation.name.as_str().into()),
             ("indexname", relation.key_name().into()),
@@ -277,8 +282,13 @@ fn index_list(facts: &dyn SessionFacts) -> Vec<Row> {
 }
 
 fn table_statistics(facts: &dyn SessionFacts) -> Vec<Row> {
-    let row = |relation: &RelationInfo| -> Row { vec![("relid", relation.oid.into()), ("relname", relation.name.as_str().into())] };
-    of_kinds(facts, &[RelationKind::Stream, RelationKind::Table, RelationKind::MaterializedView]).iter().map(row).collect()
+    let row = |relation: &RelationInfo| -> Row {
+        vec![("relid", relation.oid.into()), ("relname", relation.name.as_str().into())]
+    };
+    of_kinds(facts, &[RelationKind::Stream, RelationKind::Table, RelationKind::MaterializedView])
+        .iter()
+        .map(row)
+        .collect()
 }
 
 /// What pgjdbc's `getPrimaryKeys` is answered from.

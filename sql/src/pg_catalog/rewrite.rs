@@ -7,8 +7,8 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     Array, BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, GroupByExpr, Ident, ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr, TableFactor, Value,
-    VisitMut, VisitorMut,
+    FunctionArguments, GroupByExpr, Ident, ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr, TableFactor,
+    Value, VisitMut, VisitorMut,
 };
 
 use super::always_empty::{empty_selects, is_null_subquery};
@@ -31,7 +31,8 @@ pub fn rewrite_catalog_query(query: &mut Query) -> bool {
 
 /// The last part of a relation's name, in lower case, if it is in the catalog or may be.
 pub(super) fn relation_name(name: &ObjectName) -> Option<String> {
-    let parts: Vec<String> = name.0.iter().filter_map(|part| part.as_ident()).map(|ident| ident.value.to_lowercase()).collect();
+    let parts: Vec<String> =
+        name.0.iter().filter_map(|part| part.as_ident()).map(|ident| ident.value.to_lowercase()).collect();
     match parts.as_slice() {
         [.., schema, table] if schema == "pg_catalog" || schema == "information_schema" => Some(table.clone()),
         [table] if table.starts_with("pg_") => Some(table.clone()),
@@ -158,7 +159,13 @@ fn null() -> Expr {
 
 /// `NULL::text`.
 fn null_text() -> Expr {
-    Expr::Cast { kind: CastKind::DoubleColon, expr: Box::new(null()), data_type: DataType::Text, array: false, format: None }
+    Expr::Cast {
+        kind: CastKind::DoubleColon,
+        expr: Box::new(null()),
+        data_type: DataType::Text,
+        array: false,
+        format: None,
+    }
 }
 
 /// `OPERATOR(pg_catalog.~)` is `~`.
@@ -216,7 +223,8 @@ fn registered_cast(expr: &mut Expr, data_type: &DataType) -> Option<Expr> {
 
 /// `int2vector::int2[]` and the like: vectors are lists already.
 fn array_cast(expr: &mut Expr, data_type: &DataType) -> Option<Expr> {
-    let is_vector_cast = matches!(data_type, DataType::Array(_)) && matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
+    let is_vector_cast =
+        matches!(data_type, DataType::Array(_)) && matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
     is_vector_cast.then(|| std::mem::replace(expr, null()))
 }
 
@@ -249,7 +257,8 @@ fn array_of_subquery(function: &mut Function) -> Option<Expr> {
     if let Some(unnested) = unnested_column(select) {
         return Some(unnested);
     }
-    let [SelectItem::UnnamedExpr(element) | SelectItem::ExprWithAlias { expr: element, .. }] = select.projection.as_mut_slice()
+    let [SelectItem::UnnamedExpr(element) | SelectItem::ExprWithAlias { expr: element, .. }] =
+        select.projection.as_mut_slice()
     else {
         return None;
     };
@@ -282,7 +291,8 @@ fn at_most_one_row(query: &mut Query) {
     let SetExpr::Select(select) = query.body.as_mut() else { return };
     let is_plain = matches!(&select.group_by, GroupByExpr::Expressions(columns, _) if columns.is_empty());
     let reads_tables = !select.from.is_empty();
-    let [SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }] = select.projection.as_mut_slice() else {
+    let [SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }] = select.projection.as_mut_slice()
+    else {
         return;
     };
     if is_plain && reads_tables && !contains_call(expr, AGGREGATES) {
@@ -292,7 +302,8 @@ fn at_most_one_row(query: &mut Query) {
     }
 }
 
-const AGGREGATES: &[&str] = &["count", "sum", "max", "min", "avg", "array_agg", "string_agg", "bool_or", "bool_and", "unnest"];
+const AGGREGATES: &[&str] =
+    &["count", "sum", "max", "min", "avg", "array_agg", "string_agg", "bool_or", "bool_and", "unnest"];
 
 fn contains_call(expr: &mut Expr, names: &[&str]) -> bool {
     struct Finder<'a> {
@@ -327,11 +338,9 @@ fn array_literal(expr: &Expr) -> Option<Expr> {
 }
 
 /// `LIKE 'a/_b' ESCAPE '/'`: DataFusion knows only the backslash.
-fn backslash_escape(
-    pattern: &mut Expr,
-    escape: &mut Option<datafusion::sql::sqlparser::ast::ValueWithSpan>,
-) {
-    let character = escape.as_ref().and_then(|value| value.value.clone().into_string()).and_then(|text| text.chars().next());
+fn backslash_escape(pattern: &mut Expr, escape: &mut Option<datafusion::sql::sqlparser::ast::ValueWithSpan>) {
+    let character =
+        escape.as_ref().and_then(|value| value.value.clone().into_string()).and_then(|text| text.chars().next());
     let (Some(character), Expr::Value(value)) = (character, pattern) else { return };
     let Some(text) = value.value.clone().into_string().filter(|_| character != '\\') else { return };
     let mut escaped = String::with_capacity(text.len());

@@ -28,7 +28,11 @@ pub fn information_schema_provider(facts: &Arc<dyn SessionFacts>) -> Arc<dyn Sch
     Arc::new(FixedSchema { tables })
 }
 
-fn add(tables: &mut BTreeMap<String, Arc<dyn TableProvider>>, definitions: &[Definition], facts: &Arc<dyn SessionFacts>) {
+fn add(
+    tables: &mut BTreeMap<String, Arc<dyn TableProvider>>,
+    definitions: &[Definition],
+    facts: &Arc<dyn SessionFacts>,
+) {
     for definition in definitions {
         tables.insert(definition.0.to_owned(), Arc::new(CatalogTable::new(*definition, Arc::clone(facts))));
     }

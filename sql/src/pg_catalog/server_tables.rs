@@ -21,7 +21,11 @@ pub(super) const TABLES: &[Definition] = &[
         databases,
     ),
     ("pg_roles", ROLES, roles),
-    ("pg_user", "usename:name usesysid:oid usecreatedb:bool=t usesuper:bool=t userepl:bool=f usebypassrls:bool=t passwd:text valuntil:timestamptz useconfig:text[]", users),
+    (
+        "pg_user",
+        "usename:name usesysid:oid usecreatedb:bool=t usesuper:bool=t userepl:bool=f usebypassrls:bool=t passwd:text valuntil:timestamptz useconfig:text[]",
+        users,
+    ),
     ("pg_db_role_setting", "setdatabase:oid setrole:oid setconfig:text[]", nothing),
     ("pg_group", "groname:name grosysid:oid grolist:oid[]", nothing),
     (
@@ -39,9 +43,17 @@ pub(super) const TABLES: &[Definition] = &[
         activity,
     ),
     ("pg_locks", "locktype:text database:oid relation:oid pid:int4 mode:text granted:bool", nothing),
-    ("pg_stat_gssapi", "pid:int4 gss_authenticated:bool=f principal:text encrypted:bool=f credentials_delegated:bool=f", gssapi),
+    (
+        "pg_stat_gssapi",
+        "pid:int4 gss_authenticated:bool=f principal:text encrypted:bool=f credentials_delegated:bool=f",
+        gssapi,
+    ),
     ("pg_stat_ssl", "pid:int4 ssl:bool=f version:text cipher:text bits:int4", gssapi),
-    ("pg_sequences", "schemaname:name sequencename:name sequenceowner:name data_type:text start_value:int8 last_value:int8", nothing),
+    (
+        "pg_sequences",
+        "schemaname:name sequencename:name sequenceowner:name data_type:text start_value:int8 last_value:int8",
+        nothing,
+    ),
     ("pg_prepared_statements", "name:text statement:text from_sql:bool", nothing),
     ("pg_prepared_xacts", "transaction:xid gid:text owner:name database:name", nothing),
     ("pg_cursors", "name:text statement:text is_holdable:bool", nothing),

@@ -94,7 +94,11 @@ impl RelationInfo {
 
     /// The key's columns by name.
     pub fn key_columns(&self) -> Vec<&str> {
-        self.key.iter().filter_map(|place| self.columns.fields().get(*place)).map(|field| field.name().as_str()).collect()
+        self.key
+            .iter()
+            .filter_map(|place| self.columns.fields().get(*place))
+            .map(|field| field.name().as_str())
+            .collect()
     }
 }
 

@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
+use arrow::array::Int16Builder;
 use arrow::array::{
     ArrayRef, BooleanArray, Float32Array, Int16Array, Int32Array, Int32Builder, Int64Array, ListBuilder, RecordBatch,
     RecordBatchOptions, StringArray, StringBuilder, TimestampMicrosecondArray,
 };
-use arrow::array::Int16Builder;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion::common::{Result, internal_err};
 
@@ -113,8 +113,11 @@ impl TableSpec {
                 }
             }
         }
-        let arrays: Vec<ArrayRef> =
-            columns.iter().zip(fields).map(|(values, field)| array_of(values, field.data_type())).collect::<Result<_>>()?;
+        let arrays: Vec<ArrayRef> = columns
+            .iter()
+            .zip(fields)
+            .map(|(values, field)| array_of(values, field.data_type()))
+            .collect::<Result<_>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
         Ok(RecordBatch::try_new_with_options(self.schema(), arrays, &options)?)
     }
@@ -162,14 +165,16 @@ fn array_of(values: &[Value], data_type: &DataType) -> Result<ArrayRef> {
             let bools = values.iter().map(|value| if let Value::Bool(value) = value { Some(*value) } else { None });
             Arc::new(bools.collect::<BooleanArray>())
         }
-        DataType::Int16 => {
-            Arc::new(values.iter().map(|value| int(value).and_then(|value| i16::try_from(value).ok())).collect::<Int16Array>())
-        }
-        DataType::Int32 => {
-            Arc::new(values.iter().map(|value| int(value).and_then(|value| i32::try_from(value).ok())).collect::<Int32Array>())
-        }
+        DataType::Int16 => Arc::new(
+            values.iter().map(|value| int(value).and_then(|value| i16::try_from(value).ok())).collect::<Int16Array>(),
+        ),
+        DataType::Int32 => Arc::new(
+            values.iter().map(|value| int(value).and_then(|value| i32::try_from(value).ok())).collect::<Int32Array>(),
+        ),
         DataType::Int64 => Arc::new(values.iter().map(int).collect::<Int64Array>()),
-        DataType::Float32 => Arc::new(values.iter().map(|value| int(value).map(|value| value as f32)).collect::<Float32Array>()),
+        DataType::Float32 => {
+            Arc::new(values.iter().map(|value| int(value).map(|value| value as f32)).collect::<Float32Array>())
+        }
         DataType::Timestamp(TimeUnit::Microsecond, zone) => {
             let times: TimestampMicrosecondArray = values.iter().map(int).collect();
             Arc::new(times.with_timezone_opt(zone.clone()))

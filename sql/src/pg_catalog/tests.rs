@@ -22,7 +22,8 @@ use crate::pg_type::named_field;
 struct Facts;
 
 fn relation(oid: u32, name: &str, kind: RelationKind, fields: Vec<Field>) -> RelationInfo {
-    let definition = matches!(kind, RelationKind::View | RelationKind::MaterializedView).then(|| "SELECT id FROM t".to_owned());
+    let definition =
+        matches!(kind, RelationKind::View | RelationKind::MaterializedView).then(|| "SELECT id FROM t".to_owned());
     RelationInfo {
         oid,
         name: name.to_owned(),
@@ -43,7 +44,12 @@ impl CatalogSnapshot for Facts {
             16_384,
             "t",
             RelationKind::Table,
-            vec![id(), Field::new("Name", DataType::Utf8, true), named_field("data", "jsonb"), Field::new("n", DataType::Decimal128(10, 2), true)],
+            vec![
+                id(),
+                Field::new("Name", DataType::Utf8, true),
+                named_field("data", "jsonb"),
+                Field::new("n", DataType::Decimal128(10, 2), true),
+            ],
         );
         table.key = vec![0];
         table.comment = Some("the table".to_owned());
@@ -120,7 +126,8 @@ async fn rows_in(context: &SessionContext, sql: &str) -> Result<Vec<String>, Sql
     let mut rows = Vec::new();
     for batch in batches {
         for row in 0..batch.num_rows() {
-            let text = |n: usize| value_text(batch.column(n), batch.schema().field(n), row).unwrap().unwrap_or_default();
+            let text =
+                |n: usize| value_text(batch.column(n), batch.schema().field(n), row).unwrap().unwrap_or_default();
             rows.push((0..batch.num_columns()).map(text).collect::<Vec<_>>().join("|"));
         }
     }
@@ -137,7 +144,11 @@ async fn check(sql: &str, expected: &[&str]) {
 /// Command and query.
 fn psql_queries() -> Vec<(&'static str, &'static str)> {
     let text = include_str!("psql_queries/psql15.sql");
-    text.split("\n--- ").skip(1).filter_map(|block| block.split_once('\n')).map(|(command, sql)| (command, sql.trim().trim_end_matches(';'))).collect()
+    text.split("\n--- ")
+        .skip(1)
+        .filter_map(|block| block.split_once('\n'))
+        .map(|(command, sql)| (command, sql.trim().trim_end_matches(';')))
+        .collect()
 }
 
 #[tokio::test]
@@ -146,7 +157,12 @@ async fn everything_psql_sends_is_answered() {
     let mut failures = Vec::new();
     for (command, sql) in psql_queries() {
         if let Err(error) = rows_in(&context, sql).await {
-            failures.push(format!("{command}: {} {}\n    {}", error.sqlstate, error.message, error.detail.unwrap_or_default()));
+            failures.push(format!(
+                "{command}: {} {}\n    {}",
+                error.sqlstate,
+                error.message,
+                error.detail.unwrap_or_default()
+            ));
         }
     }
     assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
@@ -199,8 +215,16 @@ async fn names_and_numbers_of_relations() {
     check("SELECT 't'::regclass::oid, 'public.bids'::pg_catalog.regclass::oid", &["16384|16385"]).await;
     check("SELECT oid::regclass::text FROM pg_class WHERE relname = 't_pkey'", &["t_pkey"]).await;
     check("SELECT pg_get_viewdef('hot'::regclass)", &[" SELECT id FROM t;"]).await;
-    check("SELECT attname FROM pg_attribute WHERE attrelid = 't'::regclass AND attnum > 0 ORDER BY attnum LIMIT 2", &["id", "Name"]).await;
-    check("SELECT col_description('t'::regclass, 2), obj_description('t'::regclass, 'pg_class')", &["its name|the table"]).await;
+    check(
+        "SELECT attname FROM pg_attribute WHERE attrelid = 't'::regclass AND attnum > 0 ORDER BY attnum LIMIT 2",
+        &["id", "Name"],
+    )
+    .await;
+    check(
+        "SELECT col_description('t'::regclass, 2), obj_description('t'::regclass, 'pg_class')",
+        &["its name|the table"],
+    )
+    .await;
     let error = rows_in(&context(), "SELECT 'nosuch'::regclass").await.unwrap_err();
     assert_eq!((error.sqlstate, error.message.as_str()), ("42P01", "relation \"nosuch\" does not exist"));
 }
@@ -213,12 +237,17 @@ async fn drivers_and_tools() {
         &[],
     )
     .await;
-    check("SELECT distinct nspname FROM pg_namespace ORDER BY 1", &["information_schema", "pg_catalog", "public"]).await;
+    check("SELECT distinct nspname FROM pg_namespace ORDER BY 1", &["information_schema", "pg_catalog", "public"])
+        .await;
     check("SELECT tablename FROM pg_tables WHERE schemaname ILIKE 'public' ORDER BY 1", &["bids", "t"]).await;
     check("SELECT matviewname FROM pg_matviews", &["hot"]).await;
     check("SELECT setting FROM pg_settings WHERE name = 'max_index_keys'", &["32"]).await;
     check("SELECT rolname FROM pg_roles ORDER BY 1", &["ann", "monsoon"]).await;
-    check("SELECT c.relname, c.relacl, c.reloptions FROM pg_class c WHERE c.relkind IN ('r', 'm') ORDER BY 1", &["bids||", "hot||", "t||"]).await;
+    check(
+        "SELECT c.relname, c.relacl, c.reloptions FROM pg_class c WHERE c.relkind IN ('r', 'm') ORDER BY 1",
+        &["bids||", "hot||", "t||"],
+    )
+    .await;
     let tab_completion = "SELECT c.relname, NULL::pg_catalog.text FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'S', 'v', 'm', 'f', 'p') \
         AND (c.relname) LIKE 'h%' AND pg_catalog.pg_table_is_visible(c.oid) AND c.relnamespace <> (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = 'pg_catalog') \
         UNION ALL SELECT NULL::pg_catalog.text, n.nspname FROM pg_catalog.pg_namespace n WHERE n.nspname LIKE 'h%' LIMIT 1000";

@@ -22,8 +22,8 @@ use arrow::array::{
 use arrow::compute::cast;
 use arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Decimal256Type, DecimalType, Field, Float32Type, Float64Type, Int8Type,
-    Int16Type, Int32Type, Int64Type, IntervalMonthDayNanoType, IntervalUnit, TimeUnit, UInt8Type, UInt16Type, UInt32Type,
-    UInt64Type,
+    Int16Type, Int32Type, Int64Type, IntervalMonthDayNanoType, IntervalUnit, TimeUnit, UInt8Type, UInt16Type,
+    UInt32Type, UInt64Type,
 };
 use arrow::error::ArrowError;
 
@@ -108,10 +108,18 @@ impl TextColumn {
             Kind::Float32(array) => float::write_f32(array.value(row), out),
             Kind::Float64(array) => float::write_f64(array.value(row), out),
             Kind::Decimal128(array, precision, scale) => {
-                decimal(Decimal128Type::format_decimal(array.value(row), *precision, *scale), (*precision, *scale), out);
+                decimal(
+                    Decimal128Type::format_decimal(array.value(row), *precision, *scale),
+                    (*precision, *scale),
+                    out,
+                );
             }
             Kind::Decimal256(array, precision, scale) => {
-                decimal(Decimal256Type::format_decimal(array.value(row), *precision, *scale), (*precision, *scale), out);
+                decimal(
+                    Decimal256Type::format_decimal(array.value(row), *precision, *scale),
+                    (*precision, *scale),
+                    out,
+                );
             }
             Kind::Utf8(array) => out.extend_from_slice(array.value(row).as_bytes()),
             Kind::Binary(array) => write_bytea(array.value(row), out),
@@ -152,9 +160,13 @@ fn plain(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
         DataType::Timestamp(unit, zone) if *unit != TimeUnit::Microsecond => {
             DataType::Timestamp(TimeUnit::Microsecond, zone.clone())
         }
-        DataType::Interval(unit) if *unit != IntervalUnit::MonthDayNano => DataType::Interval(IntervalUnit::MonthDayNano),
+        DataType::Interval(unit) if *unit != IntervalUnit::MonthDayNano => {
+            DataType::Interval(IntervalUnit::MonthDayNano)
+        }
         DataType::Duration(_) => DataType::Interval(IntervalUnit::MonthDayNano),
-        DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) => DataType::Decimal128(*precision, *scale),
+        DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) => {
+            DataType::Decimal128(*precision, *scale)
+        }
         DataType::LargeList(element) | DataType::FixedSizeList(element, _) => DataType::List(element.clone()),
         _ => return Ok(array.clone()),
     };

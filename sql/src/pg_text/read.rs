@@ -13,9 +13,9 @@ use arrow::buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::compute::cast;
 use arrow::compute::kernels::cast_utils::{Parser, parse_decimal, string_to_datetime};
 use arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, Decimal256Type, Field, FieldRef, Float32Type, Float64Type, Int8Type, Int16Type,
-    Int32Type, Int64Type, IntervalMonthDayNanoType, IntervalUnit, Time64MicrosecondType, TimeUnit, TimestampMicrosecondType,
-    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    DataType, Date32Type, Decimal128Type, Decimal256Type, Field, FieldRef, Float32Type, Float64Type, Int8Type,
+    Int16Type, Int32Type, Int64Type, IntervalMonthDayNanoType, IntervalUnit, Time64MicrosecondType, TimeUnit,
+    TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use chrono::Utc;
 use datafusion::common::ScalarValue;
@@ -58,13 +58,15 @@ pub fn read_column(texts: &StringArray, field: &Field) -> Result<ArrayRef, BadVa
         DataType::Float64 => primitives::<Float64Type>(texts, |text| float(text, field))?,
         DataType::Decimal128(precision, scale) => {
             let array: Decimal128Array = primitives_array(texts, |text| {
-                parse_decimal::<Decimal128Type>(checked_number(text, field)?, *precision, *scale).map_err(|_| numeric_overflow(field))
+                parse_decimal::<Decimal128Type>(checked_number(text, field)?, *precision, *scale)
+                    .map_err(|_| numeric_overflow(field))
             })?;
             Arc::new(array.with_data_type(data_type.clone()))
         }
         DataType::Decimal256(precision, scale) => {
             let array: Decimal256Array = primitives_array(texts, |text| {
-                parse_decimal::<Decimal256Type>(checked_number(text, field)?, *precision, *scale).map_err(|_| numeric_overflow(field))
+                parse_decimal::<Decimal256Type>(checked_number(text, field)?, *precision, *scale)
+                    .map_err(|_| numeric_overflow(field))
             })?;
             Arc::new(array.with_data_type(data_type.clone()))
         }
@@ -79,7 +81,8 @@ pub fn read_column(texts: &StringArray, field: &Field) -> Result<ArrayRef, BadVa
             Time64MicrosecondType::parse(text.trim()).ok_or_else(|| invalid_time(text, field))
         })?,
         DataType::Timestamp(unit, zone) => {
-            let array: PrimitiveArray<TimestampMicrosecondType> = primitives_array(texts, |text| timestamp(text, field))?;
+            let array: PrimitiveArray<TimestampMicrosecondType> =
+                primitives_array(texts, |text| timestamp(text, field))?;
             let array: ArrayRef = Arc::new(array.with_timezone_opt(zone.clone()));
             if *unit == TimeUnit::Microsecond { array } else { cast_whole(&array, data_type)? }
         }
@@ -108,7 +111,8 @@ fn invalid_time(text: &str, field: &Field) -> SqlError {
 }
 
 fn numeric_overflow(field: &Field) -> SqlError {
-    SqlError::new("22003", "numeric field overflow").with_detail(format!("a field of type {} can't hold the value", sql_name(field)))
+    SqlError::new("22003", "numeric field overflow")
+        .with_detail(format!("a field of type {} can't hold the value", sql_name(field)))
 }
 
 /// The type without its modifier, as Postgres's messages have it.
@@ -281,7 +285,8 @@ fn bytea(text: &str) -> Option<Vec<u8>> {
                 after
             }
             (b'\\', [a, b, c, after @ ..]) => {
-                let octal = std::str::from_utf8(&[*a, *b, *c]).ok().and_then(|digits| u8::from_str_radix(digits, 8).ok())?;
+                let octal =
+                    std::str::from_utf8(&[*a, *b, *c]).ok().and_then(|digits| u8::from_str_radix(digits, 8).ok())?;
                 bytes.push(octal);
                 after
             }

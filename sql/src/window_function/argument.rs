@@ -2,8 +2,8 @@
 
 use arrow::datatypes::IntervalMonthDayNano;
 use datafusion::sql::sqlparser::ast::{
-    DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, ObjectNamePart, Query,
-    TableAlias, TableFactor, UnaryOperator, Value,
+    DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, ObjectNamePart,
+    Query, TableAlias, TableFactor, UnaryOperator, Value,
 };
 
 use super::{WindowKind, WindowUse, only_reads};
@@ -97,10 +97,15 @@ impl Arguments {
         let (time_place, time) = get("TIMECOL").ok_or_else(missing)?;
         let (size_place, size) = get("SIZE").ok_or_else(missing)?;
         let relation = relation(data).ok_or_else(|| {
-            fault(*data_place, SqlError::syntax("the first argument must be a relation or a query in parentheses").with_hint(usage(kind)))
+            fault(
+                *data_place,
+                SqlError::syntax("the first argument must be a relation or a query in parentheses")
+                    .with_hint(usage(kind)),
+            )
         })?;
-        let (time, time_column) = time_column(time)
-            .ok_or_else(|| fault(*time_place, SqlError::syntax("the second argument must be a column").with_hint(usage(kind))))?;
+        let (time, time_column) = time_column(time).ok_or_else(|| {
+            fault(*time_place, SqlError::syntax("the second argument must be a column").with_hint(usage(kind)))
+        })?;
         let size_ns = positive(size, "size").map_err(|error| fault(*size_place, error))?;
         let slide_ns = match get("SLIDE") {
             Some((place, slide)) => positive(slide, "slide").map_err(|error| fault(*place, error))?,
@@ -204,8 +209,10 @@ fn nanoseconds(expr: &Expr, what: &str) -> Result<i64, SqlError> {
     let interval = parse_interval(&text).ok_or_else(invalid)?;
     let IntervalMonthDayNano { months, days, nanoseconds } = interval;
     if months != 0 {
-        return Err(SqlError::unsupported(format!("a window's {what} can't be in months or years: they differ in length"))
-            .with_hint("GROUP BY date_trunc('month', ...)"));
+        return Err(SqlError::unsupported(format!(
+            "a window's {what} can't be in months or years: they differ in length"
+        ))
+        .with_hint("GROUP BY date_trunc('month', ...)"));
     }
     i64::from(days)
         .checked_mul(DAY_NS)

@@ -21,8 +21,8 @@ mod tests;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArguments, Ident, ObjectName, ObjectNamePart, Query, SetExpr, Spanned, TableAlias,
-    TableFactor, VisitMut, VisitorMut,
+    Expr, Function, FunctionArg, FunctionArguments, Ident, ObjectName, ObjectNamePart, Query, SetExpr, Spanned,
+    TableAlias, TableFactor, VisitMut, VisitorMut,
 };
 
 use crate::error::{Result, SqlError};
@@ -100,9 +100,10 @@ fn call_of(factor: &TableFactor) -> Option<Call<'_>> {
             Some(Call { name, arguments: &args.args, alias: alias.clone() })
         }
         TableFactor::Function { name, args, alias, .. } => Some(Call { name, arguments: args, alias: alias.clone() }),
-        TableFactor::TableFunction { expr: Expr::Function(Function { name, args: FunctionArguments::List(list), .. }), alias } => {
-            Some(Call { name, arguments: &list.args, alias: alias.clone() })
-        }
+        TableFactor::TableFunction {
+            expr: Expr::Function(Function { name, args: FunctionArguments::List(list), .. }),
+            alias,
+        } => Some(Call { name, arguments: &list.args, alias: alias.clone() }),
         _ => None,
     }
 }
@@ -130,12 +131,7 @@ impl Rewriter<'_> {
         })?;
         let alias = call.alias.or_else(|| arguments.relation.default_alias());
         self.uses.push(arguments.to_use(kind));
-        *factor = TableFactor::Derived {
-            lateral: false,
-            subquery: derived(kind, arguments)?,
-            alias,
-            sample: None,
-        };
+        *factor = TableFactor::Derived { lateral: false, subquery: derived(kind, arguments)?, alias, sample: None };
         Ok(())
     }
 
@@ -149,8 +145,11 @@ impl Rewriter<'_> {
         })?;
         let per_row = arguments.size_ns / arguments.slide_ns;
         if per_row > WINDOWS_PER_ROW_MAX {
-            return Err(SqlError::new("54000", format!("each row would be in {per_row} windows, the limit is {WINDOWS_PER_ROW_MAX}"))
-                .with_hint("make the slide longer"));
+            return Err(SqlError::new(
+                "54000",
+                format!("each row would be in {per_row} windows, the limit is {WINDOWS_PER_ROW_MAX}"),
+            )
+            .with_hint("make the slide longer"));
         }
         Ok(arguments)
     }
@@ -212,5 +211,8 @@ impl VisitorMut for Filler {
 
 /// Whether a query only reads: a data-modifying one can't be windowed.
 fn only_reads(query: &Query) -> bool {
-    matches!(query.body.as_ref(), SetExpr::Select(_) | SetExpr::Values(_) | SetExpr::SetOperation { .. } | SetExpr::Query(_) | SetExpr::Table(_))
+    matches!(
+        query.body.as_ref(),
+        SetExpr::Select(_) | SetExpr::Values(_) | SetExpr::SetOperation { .. } | SetExpr::Query(_) | SetExpr::Table(_)
+    )
 }

@@ -15,7 +15,8 @@ fn context() -> SessionContext {
     config.options_mut().sql_parser.map_string_types_to_utf8view = false;
     let mut context = SessionContext::new_with_config(config);
     crate::function::register_pure(&mut context).unwrap();
-    let seconds = [Some(0), Some(12), Some(25), None].map(|second: Option<i64>| second.map(|second| second * 1_000_000));
+    let seconds =
+        [Some(0), Some(12), Some(25), None].map(|second: Option<i64>| second.map(|second| second * 1_000_000));
     let columns: Vec<(&str, ArrayRef)> = vec![
         ("auction", Arc::new(Int64Array::from(vec![1, 2, 3, 4]))),
         ("ts", Arc::new(TimestampMicrosecondArray::from(seconds.to_vec()))),
@@ -38,7 +39,9 @@ async fn run(sql: &str) -> String {
     let batches = context.execute_logical_plan(plan).await.unwrap().collect().await.unwrap();
     let table = pretty_format_batches(&batches).unwrap().to_string();
     let rows = table.lines().filter(|line| line.starts_with('|')).skip(1);
-    rows.map(|row| row.split('|').map(str::trim).collect::<Vec<_>>().join(" ").trim().to_owned()).collect::<Vec<_>>().join("; ")
+    rows.map(|row| row.split('|').map(str::trim).collect::<Vec<_>>().join(" ").trim().to_owned())
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 async fn check(sql: &str, expected: &str) {
@@ -51,10 +54,18 @@ async fn tumble_adds_window_columns_and_leaves_out_rows_without_time() {
     let shown = "SELECT auction, date_part('second', window_start)::int, date_part('second', window_end)::int";
     check(&format!("{shown} FROM TUMBLE(bids, ts, INTERVAL '10 seconds') ORDER BY 1"), expected).await;
     check(&format!("{shown} FROM tumble(bids, ts, INTERVAL '10' SECOND) AS b ORDER BY b.auction"), expected).await;
-    check(&format!("{shown} FROM TABLE(TUMBLE(TABLE bids, DESCRIPTOR(ts), INTERVAL '10' SECONDS)) ORDER BY 1"), expected).await;
+    check(
+        &format!("{shown} FROM TABLE(TUMBLE(TABLE bids, DESCRIPTOR(ts), INTERVAL '10' SECONDS)) ORDER BY 1"),
+        expected,
+    )
+    .await;
     let named = "TABLE(TUMBLE(DATA => TABLE bids, TIMECOL => DESCRIPTOR(ts), SIZE => INTERVAL '10' SECOND))";
     check(&format!("{shown} FROM {named} ORDER BY 1"), expected).await;
-    check(&format!("{shown} FROM TUMBLE((SELECT * FROM bids WHERE auction < 3), ts, INTERVAL '10 s') ORDER BY 1"), "1 0 10; 2 10 20").await;
+    check(
+        &format!("{shown} FROM TUMBLE((SELECT * FROM bids WHERE auction < 3), ts, INTERVAL '10 s') ORDER BY 1"),
+        "1 0 10; 2 10 20",
+    )
+    .await;
     check(
         &format!("{shown} FROM TUMBLE(bids, ts, INTERVAL '10 s', INTERVAL '5 s') WHERE auction > 1 ORDER BY 1"),
         "2 5 15; 3 25 35",
@@ -65,7 +76,8 @@ async fn tumble_adds_window_columns_and_leaves_out_rows_without_time() {
 #[tokio::test]
 async fn columns_are_those_of_the_relation_and_the_window() {
     check("SELECT count(*) FROM (SELECT * FROM TUMBLE(bids, ts, INTERVAL '10 s')) AS x(a, b, c, d)", "3").await;
-    check("SELECT count(*) FROM (SELECT * FROM HOP(bids, ts, INTERVAL '5 s', INTERVAL '10 s')) AS x(a, b, c, d)", "6").await;
+    check("SELECT count(*) FROM (SELECT * FROM HOP(bids, ts, INTERVAL '5 s', INTERVAL '10 s')) AS x(a, b, c, d)", "6")
+        .await;
     check("SELECT bids.auction FROM TUMBLE(bids, ts, INTERVAL '10 s') WHERE bids.auction = 2", "2").await;
 }
 
@@ -77,11 +89,8 @@ async fn hop_gives_a_row_per_window() {
         "1 -5 5; 1 0 10; 2 5 15; 2 10 20; 3 20 30; 3 25 35",
     )
     .await;
-    check(
-        &format!("{shown} FROM HOP(bids, ts, INTERVAL '20 s', INTERVAL '10 s') ORDER BY 1, 2"),
-        "1 0 10; 3 20 30",
-    )
-    .await;
+    check(&format!("{shown} FROM HOP(bids, ts, INTERVAL '20 s', INTERVAL '10 s') ORDER BY 1, 2"), "1 0 10; 3 20 30")
+        .await;
 }
 
 #[tokio::test]
@@ -102,15 +111,21 @@ async fn windows_group() {
 
 #[tokio::test]
 async fn faults_have_a_place() {
-    check("SELECT * FROM TUMBLE(bids, ts, INTERVAL '0 s')", "22023 at Some(41): a window's size must be positive").await;
+    check("SELECT * FROM TUMBLE(bids, ts, INTERVAL '0 s')", "22023 at Some(41): a window's size must be positive")
+        .await;
     check(
         "SELECT * FROM TUMBLE(bids, ts, INTERVAL '1 month')",
         "0A000 at Some(41): a window's size can't be in months or years: they differ in length",
     )
     .await;
     check("SELECT * FROM TUMBLE(bids, ts)", "42883 at Some(15): wrong arguments of a window function").await;
-    check("SELECT * FROM TUMBLE(bids, 1 + 1, INTERVAL '1 s')", "42601 at Some(28): the second argument must be a column").await;
-    check("SELECT 1 FROM SESSION(bids, ts, INTERVAL '1 s')", "0A000 at Some(15): SESSION windows are not supported").await;
+    check(
+        "SELECT * FROM TUMBLE(bids, 1 + 1, INTERVAL '1 s')",
+        "42601 at Some(28): the second argument must be a column",
+    )
+    .await;
+    check("SELECT 1 FROM SESSION(bids, ts, INTERVAL '1 s')", "0A000 at Some(15): SESSION windows are not supported")
+        .await;
     let too_many = run("SELECT 1 FROM HOP(bids, ts, INTERVAL '1 ms', INTERVAL '1 day')").await;
     assert!(too_many.starts_with("54000 at Some(15)"), "{too_many}");
 }

@@ -140,7 +140,11 @@ impl Kind {
             Kind::Bytes => ScalarValue::Binary(Some(random.pick(&TEXTS).as_bytes().to_vec())),
             Kind::Clock => ScalarValue::Time64Microsecond(Some(random.between(0, 5) * 1_000_000)),
             Kind::Instant => ScalarValue::TimestampMicrosecond(Some(moment_us(random)), Some("UTC".into())),
-            Kind::Span => ScalarValue::new_interval_mdn(random.between(0, 1) as i32, random.between(0, 1) as i32, random.between(0, 2) * 1_000_000_000),
+            Kind::Span => ScalarValue::new_interval_mdn(
+                random.between(0, 1) as i32,
+                random.between(0, 1) as i32,
+                random.between(0, 2) * 1_000_000_000,
+            ),
             Kind::Tags => {
                 let tags: Vec<ScalarValue> = (0..random.below(3)).map(|_| Kind::Text.value(random)).collect();
                 ScalarValue::List(ScalarValue::new_list_nullable(&tags, &DataType::Utf8))

@@ -106,7 +106,8 @@ fn close_numbers(left: &str, right: &str) -> bool {
 
 /// The types of two results must be the same too; `expected` are the types that a query may be said to have.
 pub fn check_types(kept: &SchemaRef, expected: &[SchemaRef]) -> Result<()> {
-    let types = |schema: &SchemaRef| schema.fields().iter().map(|field| field.data_type().to_string()).collect::<Vec<_>>();
+    let types =
+        |schema: &SchemaRef| schema.fields().iter().map(|field| field.data_type().to_string()).collect::<Vec<_>>();
     let (kept, expected) = (types(kept), expected.iter().map(types).collect::<Vec<_>>());
     if !expected.contains(&kept) {
         bail!("the view's types are {kept:?}, the query's {expected:?}");

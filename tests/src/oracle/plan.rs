@@ -40,7 +40,8 @@ impl Relations {
             Form::Timed(column) => (Some(*column), Vec::new()),
             Form::Bag | Form::Stream => (None, Vec::new()),
         };
-        let info = RelationInfo { id: base.id, schema: base.schema.clone(), append_only: base.is_stream(), watermark, key };
+        let info =
+            RelationInfo { id: base.id, schema: base.schema.clone(), append_only: base.is_stream(), watermark, key };
         self.0.insert(base.name.clone(), info);
     }
 
@@ -81,7 +82,9 @@ impl Relations {
         let emit_on_window_close = definition.emit_on_window_close;
         let context = LoweringContext { relations: self, emit_on_window_close, sql: Some(&definition.sql) };
         let mut circuit = plan_view(&state, &plan, &context)?.plan;
-        let Some(output) = circuit.nodes.last_mut() else { return Err(SqlError::internal("a circuit without operators")) };
+        let Some(output) = circuit.nodes.last_mut() else {
+            return Err(SqlError::internal("a circuit without operators"));
+        };
         let schema = renamed(&output.schema, plan.schema().as_arrow());
         if !matches!(output.operator, Operator::Input { .. }) {
             output.schema = schema.clone();

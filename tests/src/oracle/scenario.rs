@@ -64,7 +64,15 @@ pub async fn run_seed(seed: u64) -> Report {
         folded: 0,
         log: String::new(),
     };
-    let mut scenario = Scenario { random, world, known: Relations::default(), views: Vec::new(), may_fail: HashSet::new(), next_view: FIRST_VIEW, report };
+    let mut scenario = Scenario {
+        random,
+        world,
+        known: Relations::default(),
+        views: Vec::new(),
+        may_fail: HashSet::new(),
+        next_view: FIRST_VIEW,
+        report,
+    };
     if let Err(error) = scenario.play().await {
         let unanswered = error.downcast_ref::<Unanswered>().is_some();
         let told = format!("{error:#}");
@@ -149,7 +157,8 @@ impl Scenario {
 
     fn describe(&mut self, definitions: &[Definition]) {
         for base in self.world.bases.clone() {
-            let columns: Vec<String> = base.columns.iter().map(|column| format!("{} {:?}", column.name, column.kind)).collect();
+            let columns: Vec<String> =
+                base.columns.iter().map(|column| format!("{} {:?}", column.name, column.kind)).collect();
             self.log(format_args!("{} {:?} ({})", base.name, base.form, columns.join(", ")));
         }
         for view in definitions {

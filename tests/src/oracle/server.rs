@@ -55,7 +55,11 @@ impl Server {
             server.engine.restore(base_spec(base)?).await.with_context(|| format!("restoring {}", base.name))?;
         }
         for view in views {
-            server.engine.restore(view_spec(view)).await.with_context(|| format!("restoring {}", view.definition.name))?;
+            server
+                .engine
+                .restore(view_spec(view))
+                .await
+                .with_context(|| format!("restoring {}", view.definition.name))?;
         }
         server.engine.start().await?;
         Ok(server)
@@ -82,7 +86,10 @@ impl Server {
     pub async fn drop_view(&mut self, view: &View) -> Result<()> {
         self.listeners.remove(&view.definition.id);
         let name = &view.definition.name;
-        self.engine.drop_relations(vec![view.definition.id], Vec::new()).await.with_context(|| format!("dropping {name}"))?;
+        self.engine
+            .drop_relations(vec![view.definition.id], Vec::new())
+            .await
+            .with_context(|| format!("dropping {name}"))?;
         Ok(())
     }
 

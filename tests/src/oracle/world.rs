@@ -151,7 +151,8 @@ impl Base {
             }
         }
         let key = if let Form::Keyed(key) = &form { key.as_slice() } else { &[] };
-        let field = |(place, (name, kind)): (usize, &(&str, Kind))| Field::new(*name, kind.data_type(), !key.contains(&place));
+        let field =
+            |(place, (name, kind)): (usize, &(&str, Kind))| Field::new(*name, kind.data_type(), !key.contains(&place));
         let fields: Vec<Field> = columns.iter().enumerate().map(field).collect();
         let letter = match form {
             Form::Keyed(_) => "t",

@@ -79,7 +79,8 @@ async fn fill(data: &Path, log: &Path, end: End) -> Result<Vec<String>> {
 
 async fn write(client: &Client, rounds: std::ops::Range<i64>) -> Result<()> {
     for round in rounds {
-        let row = |row: i64| format!("({}, 'note {} {}')", round * 100 + row, row % 7, "x".repeat((round % 5) as usize * 20));
+        let row =
+            |row: i64| format!("({}, 'note {} {}')", round * 100 + row, row % 7, "x".repeat((round % 5) as usize * 20));
         let rows = (0..50).map(row).collect::<Vec<_>>().join(", ");
         within(client.batch_execute(&format!("INSERT INTO s VALUES {rows}; INSERT INTO t VALUES {rows}"))).await?;
     }
@@ -89,7 +90,9 @@ async fn write(client: &Client, rounds: std::ops::Range<i64>) -> Result<()> {
 /// Everything, in an order of its own.
 async fn read(client: &Client) -> Result<Vec<String>> {
     let mut all = Vec::new();
-    for text in ["SELECT id, note FROM s ORDER BY 1", "SELECT id, note FROM t ORDER BY 1", "SELECT n, note FROM v ORDER BY 2"] {
+    for text in
+        ["SELECT id, note FROM s ORDER BY 1", "SELECT id, note FROM t ORDER BY 1", "SELECT n, note FROM v ORDER BY 2"]
+    {
         for row in within(client.query(text, &[])).await? {
             all.push(format!("{} {}", row.get::<_, i64>(0), row.get::<_, &str>(1)));
         }
@@ -155,7 +158,10 @@ async fn judge(data: &Path, log: &Path, whole: &[String], tally: &mut Tally) -> 
         }
         Ok(server) => read(&server.client().await?).await.ok().map(|rows| rows == whole),
     };
-    ensure!(has_all != Some(false), "the server opens it and answers with other rows (reported by check: {is_reported})");
+    ensure!(
+        has_all != Some(false),
+        "the server opens it and answers with other rows (reported by check: {is_reported})"
+    );
     ensure!(is_reported || has_all.is_some(), "check calls it whole, and the server can't read it");
     if is_reported {
         tally.reported += 1;

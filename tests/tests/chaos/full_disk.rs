@@ -61,7 +61,8 @@ async fn fill_and_free(disk: &Path, log: &Path) -> Result<()> {
     let server = Server::start(&data, log).await?;
     let (writer, reader) = (server.client().await?, server.client().await?);
     within(writer.batch_execute("CREATE STREAM s (id BIGINT, batch BIGINT, note TEXT)")).await?;
-    within(writer.batch_execute("CREATE MATERIALIZED VIEW v AS SELECT batch, count(*) AS n FROM s GROUP BY batch")).await?;
+    within(writer.batch_execute("CREATE MATERIALIZED VIEW v AS SELECT batch, count(*) AS n FROM s GROUP BY batch"))
+        .await?;
 
     let mut acknowledged = Vec::new();
     let mut batch = 0;
@@ -108,13 +109,19 @@ async fn fill_and_free(disk: &Path, log: &Path) -> Result<()> {
     server.kill()?;
     let server = Server::start(&data, log).await?;
     has_all(&server.client().await?, &acknowledged, batch + 1).await.context("after a kill")?;
-    println!("{} batches acknowledged; then {stopped}; written again {} ms after there was room", acknowledged.len(), pause.as_millis());
+    println!(
+        "{} batches acknowledged; then {stopped}; written again {} ms after there was room",
+        acknowledged.len(),
+        pause.as_millis()
+    );
     Ok(())
 }
 
 async fn insert(client: &Client, batch: i64) -> Result<(), tokio_postgres::Error> {
     // Hardly compressible, so that the disk fills soon.
-    let note = |row: i64| (0..16).map(|part| format!("{:016x}", scramble(batch * 100_000 + row * 100 + part))).collect::<String>();
+    let note = |row: i64| {
+        (0..16).map(|part| format!("{:016x}", scramble(batch * 100_000 + row * 100 + part))).collect::<String>()
+    };
     let rows = (0..ROWS).map(|row| format!("({}, {batch}, '{}')", batch * ROWS + row, note(row)));
     client.batch_execute(&format!("INSERT INTO s VALUES {}", rows.collect::<Vec<_>>().join(", "))).await
 }
@@ -140,7 +147,10 @@ async fn until_written(client: &Client, batch: i64) -> Result<()> {
 
 /// Every acknowledged batch is there as a whole, once, in stream and view; no other, but perhaps the open one.
 async fn has_all(client: &Client, acknowledged: &[i64], open: i64) -> Result<()> {
-    for text in ["SELECT batch, count(*), count(DISTINCT id) FROM s GROUP BY batch ORDER BY 1", "SELECT batch, n, n FROM v ORDER BY 1"] {
+    for text in [
+        "SELECT batch, count(*), count(DISTINCT id) FROM s GROUP BY batch ORDER BY 1",
+        "SELECT batch, n, n FROM v ORDER BY 1",
+    ] {
         let rows = within(client.query(text, &[])).await?;
         let whole = rows.iter().all(|row| row.get::<_, i64>(1) == ROWS && row.get::<_, i64>(2) == ROWS);
         ensure!(whole, "a batch is torn or doubled: {text}");

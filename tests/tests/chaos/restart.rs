@@ -27,7 +27,9 @@ async fn a_large_directory_starts_again() {
     let megabytes = setting("MONSOON_CHAOS_RESTART_MB", MEGABYTES);
     let directory = tempfile::tempdir().expect("a directory");
     let outcome = fill_and_restart(directory.path(), megabytes).await;
-    outcome.unwrap_or_else(|error| panic!("{error:?}\n{}", std::fs::read_to_string(directory.path().join("log")).unwrap_or_default()));
+    outcome.unwrap_or_else(|error| {
+        panic!("{error:?}\n{}", std::fs::read_to_string(directory.path().join("log")).unwrap_or_default())
+    });
 }
 
 async fn fill_and_restart(directory: &Path, megabytes: u64) -> Result<()> {
@@ -51,7 +53,12 @@ async fn fill_and_restart(directory: &Path, megabytes: u64) -> Result<()> {
     let row = within(client.query_one("SELECT n FROM sources WHERE source = 's'", &[])).await?;
     let first_answer = start.elapsed();
     let in_stream = copies - copies / TABLE_EVERY;
-    ensure!(row.get::<_, i64>(0) == in_stream * ROWS, "{} rows, {} were copied", row.get::<_, i64>(0), in_stream * ROWS);
+    ensure!(
+        row.get::<_, i64>(0) == in_stream * ROWS,
+        "{} rows, {} were copied",
+        row.get::<_, i64>(0),
+        in_stream * ROWS
+    );
     println!(
         "{size} MB, {copies} COPYs of {ROWS} rows: ready {} ms after kill -9, first answer of a view at {} ms, {} MB resident",
         ready.as_millis(),
@@ -73,7 +80,13 @@ async fn copy(client: &Client, number: i64, random: &mut StdRng) -> Result<()> {
         if to_table {
             writeln!(lines, "{id}\t{}\t{number}\t{key}", id % 5)?;
         } else {
-            writeln!(lines, "{id}\t{}\t{number}\t{key}\t{:032x}{:032x}", id % 5, random.random::<u128>(), random.random::<u128>())?;
+            writeln!(
+                lines,
+                "{id}\t{}\t{number}\t{key}\t{:032x}{:032x}",
+                id % 5,
+                random.random::<u128>(),
+                random.random::<u128>()
+            )?;
         }
         if lines.len() > 100_000 {
             sink.send(Bytes::from(std::mem::take(&mut lines))).await?;

@@ -18,7 +18,10 @@ const RELATIONS: [&str; 3] = [
 /// Views by name: an aggregate, a join under an aggregate, counts of every source, an aggregate over the generator, and a
 /// view on a view.
 pub const VIEWS: [(&str, &str); 6] = [
-    ("by_client", "SELECT client, count(*) AS n, count(DISTINCT key) AS keys, min(id) AS low, max(id) AS high FROM s GROUP BY client"),
+    (
+        "by_client",
+        "SELECT client, count(*) AS n, count(DISTINCT key) AS keys, min(id) AS low, max(id) AS high FROM s GROUP BY client",
+    ),
     (
         "joined",
         "SELECT t.client, count(*) AS n, sum(t.version) AS versions, max(s.id) AS high FROM s JOIN t ON s.key = t.id GROUP BY t.client",
@@ -29,7 +32,10 @@ pub const VIEWS: [(&str, &str); 6] = [
         "SELECT 's' AS source, count(id) AS n FROM s UNION ALL SELECT 't', count(id) FROM t \
          UNION ALL SELECT 'bids', count(auction) FROM bids",
     ),
-    ("channels", "SELECT channel, count(*) AS n, sum(price) AS total, max(date_time) AS latest FROM bids GROUP BY channel"),
+    (
+        "channels",
+        "SELECT channel, count(*) AS n, sum(price) AS total, max(date_time) AS latest FROM bids GROUP BY channel",
+    ),
     ("channel_total", "SELECT 'all' AS channel, sum(n) AS n FROM channels"),
 ];
 

@@ -72,6 +72,9 @@ pub async fn no_gap_in_bids(client: &Client) -> Result<()> {
     let start = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_767_225_600);
     let events = latest.duration_since(start)?.as_micros() as i64 * super::schema::RATE / 1_000_000 + 1;
     let wanted = events / 50 * 46 + (events % 50 - 4).max(0);
-    ensure!(count == wanted && times == count, "{count} bids at {times} times, {wanted} of the {events} events are bids");
+    ensure!(
+        count == wanted && times == count,
+        "{count} bids at {times} times, {wanted} of the {events} events are bids"
+    );
     Ok(())
 }

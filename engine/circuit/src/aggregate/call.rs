@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use arrow::array::ArrowPrimitiveType;
 use arrow::datatypes::{
-    ArrowNativeTypeOp, DataType, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, Field, Int64Type, SchemaRef,
-    UInt64Type,
+    ArrowNativeTypeOp, DataType, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, Field, Int64Type,
+    SchemaRef, UInt64Type,
 };
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Literal;
@@ -49,17 +49,32 @@ impl Call {
         // A constant counts as often as there are rows, but only once among distinct values.
         let counts_rows = function.fun().name() == "count" && !function.is_distinct();
         let arguments = if counts_rows { value_arguments(&function.expressions()) } else { function.expressions() };
-        let types = arguments.iter().map(|argument| argument.data_type(input)).collect::<datafusion::error::Result<Vec<_>>>()?;
+        let types = arguments
+            .iter()
+            .map(|argument| argument.data_type(input))
+            .collect::<datafusion::error::Result<Vec<_>>>()?;
         let plain = function.order_bys().is_empty();
         let native = if plain { native_column(call, &types, situation)? } else { None };
         if let Some((column, distinct_matters)) = native {
             let distinct = function.is_distinct() && distinct_matters;
-            return Ok(Call { arguments, filter: call.filter.clone(), column: column.0, distinct, mergeable: column.1 && !distinct });
+            return Ok(Call {
+                arguments,
+                filter: call.filter.clone(),
+                column: column.0,
+                distinct,
+                mergeable: column.1 && !distinct,
+            });
         }
         let all_arguments = function.expressions();
         if situation.append_only && MergedColumn::suits(function)? {
             let column = Box::new(MergedColumn::new(function.clone())?);
-            return Ok(Call { arguments: all_arguments, filter: call.filter.clone(), column, distinct: false, mergeable: true });
+            return Ok(Call {
+                arguments: all_arguments,
+                filter: call.filter.clone(),
+                column,
+                distinct: false,
+                mergeable: true,
+            });
         }
         Call::keeping_rows(call, input)
     }
@@ -69,9 +84,15 @@ impl Call {
         let mut arguments = function.expressions();
         let count = arguments.len();
         arguments.extend(function.order_bys().iter().map(|by| by.expr.clone()));
-        let types = arguments.iter().map(|argument| argument.data_type(input)).collect::<datafusion::error::Result<Vec<_>>>()?;
+        let types = arguments
+            .iter()
+            .map(|argument| argument.data_type(input))
+            .collect::<datafusion::error::Result<Vec<_>>>()?;
         if let Some(bad) = types.iter().find(|data_type| !sortable(data_type)) {
-            return Err(Error::Unsupported(format!("{} over values of type {bad} can't be kept incrementally", function.name())));
+            return Err(Error::Unsupported(format!(
+                "{} over values of type {bad} can't be kept incrementally",
+                function.name()
+            )));
         }
         let column = Box::new(MultisetColumn::new(function.clone(), &types, count)?);
         Ok(Call { arguments, filter: call.filter.clone(), column, distinct: false, mergeable: false })
@@ -104,11 +125,15 @@ fn native_column(call: &AggregateCall, types: &[DataType], situation: Situation)
     }
     let [argument] = types else { return Ok(None) };
     Ok(match name {
-        "sum" if argument == &result || argument.is_decimal() => sum_column(&result, argument).map(|column| ((column, true), true)),
+        "sum" if argument == &result || argument.is_decimal() => {
+            sum_column(&result, argument).map(|column| ((column, true), true))
+        }
         "avg" if argument == &DataType::Float64 && result == DataType::Float64 => {
             Some(((Box::new(FloatColumn::new(FloatValue::Mean)), true), true))
         }
-        "avg" if argument.is_decimal() && !function.is_distinct() => mean_column(call, argument)?.map(|column| ((column, true), true)),
+        "avg" if argument.is_decimal() && !function.is_distinct() => {
+            mean_column(call, argument)?.map(|column| ((column, true), true))
+        }
         "min" | "bool_and" => extreme_column(Extreme::Min, argument, situation)?.map(|column| (column, false)),
         "max" | "bool_or" => extreme_column(Extreme::Max, argument, situation)?.map(|column| (column, false)),
         _ => None,
@@ -122,8 +147,12 @@ fn sum_column(result: &DataType, argument: &DataType) -> Option<Box<dyn Aggregat
         (DataType::Float64, DataType::Float64) => Box::new(FloatColumn::new(FloatValue::Sum)),
         (DataType::Decimal32(..), DataType::Decimal32(..)) => Box::new(SumColumn::<Decimal32Type>::sum(result.clone())),
         (DataType::Decimal64(..), DataType::Decimal64(..)) => Box::new(SumColumn::<Decimal64Type>::sum(result.clone())),
-        (DataType::Decimal128(..), DataType::Decimal128(..)) => Box::new(SumColumn::<Decimal128Type>::sum(result.clone())),
-        (DataType::Decimal256(..), DataType::Decimal256(..)) => Box::new(SumColumn::<Decimal256Type>::sum(result.clone())),
+        (DataType::Decimal128(..), DataType::Decimal128(..)) => {
+            Box::new(SumColumn::<Decimal128Type>::sum(result.clone()))
+        }
+        (DataType::Decimal256(..), DataType::Decimal256(..)) => {
+            Box::new(SumColumn::<Decimal256Type>::sum(result.clone()))
+        }
         _ => return None,
     })
 }

@@ -46,7 +46,9 @@ impl WordCodec {
         let fits = match data_type {
             DataType::Boolean => true,
             DataType::Interval(_) => false,
-            other => (other.is_integer() || other.is_temporal()) && other.primitive_width().is_some_and(|width| width <= 8),
+            other => {
+                (other.is_integer() || other.is_temporal()) && other.primitive_width().is_some_and(|width| width <= 8)
+            }
         };
         fits.then(|| WordCodec(data_type.clone()))
     }
@@ -74,8 +76,12 @@ impl WordCodec {
         let bits = make_array(values.to_data().into_builder().data_type(unsigned.clone()).build()?);
         Ok(match unsigned {
             DataType::UInt64 => bits.as_primitive::<UInt64Type>().values().to_vec(),
-            DataType::UInt32 => bits.as_primitive::<UInt32Type>().values().iter().map(|&bits| u64::from(bits)).collect(),
-            DataType::UInt16 => bits.as_primitive::<UInt16Type>().values().iter().map(|&bits| u64::from(bits)).collect(),
+            DataType::UInt32 => {
+                bits.as_primitive::<UInt32Type>().values().iter().map(|&bits| u64::from(bits)).collect()
+            }
+            DataType::UInt16 => {
+                bits.as_primitive::<UInt16Type>().values().iter().map(|&bits| u64::from(bits)).collect()
+            }
             _ => bits.as_primitive::<UInt8Type>().values().iter().map(|&bits| u64::from(bits)).collect(),
         })
     }
@@ -99,8 +105,12 @@ impl ValueCodec for WordCodec {
         let words = keys.into_iter().map(|key| key.unwrap_or(flip) ^ flip);
         let bits: ArrayRef = match self.0.primitive_width() {
             Some(8) => Arc::new(PrimitiveArray::<UInt64Type>::new(words.collect(), Some(valid))),
-            Some(4) => Arc::new(PrimitiveArray::<UInt32Type>::new(words.map(|word| word as u32).collect(), Some(valid))),
-            Some(2) => Arc::new(PrimitiveArray::<UInt16Type>::new(words.map(|word| word as u16).collect(), Some(valid))),
+            Some(4) => {
+                Arc::new(PrimitiveArray::<UInt32Type>::new(words.map(|word| word as u32).collect(), Some(valid)))
+            }
+            Some(2) => {
+                Arc::new(PrimitiveArray::<UInt16Type>::new(words.map(|word| word as u16).collect(), Some(valid)))
+            }
             _ => Arc::new(PrimitiveArray::<UInt8Type>::new(words.map(|word| word as u8).collect(), Some(valid))),
         };
         Ok(make_array(bits.to_data().into_builder().data_type(self.0.clone()).build()?))

@@ -26,7 +26,8 @@ impl ColumnInput<'_> {
 
 /// Rows on which none of these columns is NULL; `None` when that is all of them.
 pub(crate) fn rows_without_null(columns: &[ArrayRef]) -> Option<NullBuffer> {
-    let valid = columns.iter().fold(None, |valid, column| NullBuffer::union(valid.as_ref(), column.logical_nulls().as_ref()));
+    let valid =
+        columns.iter().fold(None, |valid, column| NullBuffer::union(valid.as_ref(), column.logical_nulls().as_ref()));
     valid.filter(|valid| valid.null_count() > 0)
 }
 

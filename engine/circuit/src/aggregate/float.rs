@@ -101,7 +101,13 @@ impl FloatColumn {
         } else if value.is_finite() {
             self.change_special(group, |special| special.large.add_times(value * SCALE, weight));
         } else {
-            let kind = if value.is_nan() { 0 } else if value > 0.0 { 1 } else { 2 };
+            let kind = if value.is_nan() {
+                0
+            } else if value > 0.0 {
+                1
+            } else {
+                2
+            };
             self.change_special(group, |special| special.counts[kind] += weight);
         }
     }

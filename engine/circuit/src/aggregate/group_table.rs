@@ -24,7 +24,9 @@ pub(crate) fn schema(key: &[DataType], calls: &[Call]) -> SchemaRef {
 /// Fields of a multiset's table: key columns, value columns, counts.
 pub(crate) fn set_schema(key: &[DataType], values: &[DataType], counts: usize) -> SchemaRef {
     let mut fields = key_fields(key);
-    fields.extend(values.iter().enumerate().map(|(place, kind)| Field::new(format!("value_{place}"), kind.clone(), true)));
+    fields.extend(
+        values.iter().enumerate().map(|(place, kind)| Field::new(format!("value_{place}"), kind.clone(), true)),
+    );
     fields.extend((0..counts).map(|place| Field::new(format!("count_{place}"), DataType::Int64, false)));
     Arc::new(Schema::new(fields))
 }
@@ -54,7 +56,13 @@ pub(crate) fn rows(
 }
 
 /// Adds the states of a chunk, or of partial states, to these groups. `keys` is the number of key columns.
-pub(crate) fn merge(rows: &RecordBatch, keys: usize, groups: &[u32], counts: &mut [i64], calls: &mut [Call]) -> Result<()> {
+pub(crate) fn merge(
+    rows: &RecordBatch,
+    keys: usize,
+    groups: &[u32],
+    counts: &mut [i64],
+    calls: &mut [Call],
+) -> Result<()> {
     let added = rows.column(keys).as_primitive::<arrow::datatypes::Int64Type>();
     for (row, &group) in groups.iter().enumerate() {
         counts[group as usize] += added.value(row);

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, UInt32Array};
 use arrow::datatypes::{DataType, SchemaRef};
 
-use crate::key_index::{KeyIndex, NO_ID};
 use crate::Result;
+use crate::key_index::{KeyIndex, NO_ID};
 
 /// Values per group, with counts.
 pub(crate) struct GroupedSet {
@@ -141,7 +141,8 @@ impl GroupedSet {
         let mut differences: Vec<Vec<i64>> = vec![Vec::new(); width];
         for (place, &entry) in self.changed.entries.iter().enumerate() {
             let start = entry as usize * width;
-            let (now, before) = (&self.counts[start..start + width], &self.changed.before[place * width..(place + 1) * width]);
+            let (now, before) =
+                (&self.counts[start..start + width], &self.changed.before[place * width..(place + 1) * width]);
             if now != before {
                 entries.push(entry);
                 for count in 0..width {

@@ -37,7 +37,11 @@ impl MergedColumn {
     }
 
     /// Lets `change` work on the group's accumulator; what fails is as if it had not been tried.
-    fn attempt<T>(&self, group: u32, change: impl FnOnce(&mut dyn Accumulator) -> DataFusionResult<T>) -> DataFusionResult<T> {
+    fn attempt<T>(
+        &self,
+        group: u32,
+        change: impl FnOnce(&mut dyn Accumulator) -> DataFusionResult<T>,
+    ) -> DataFusionResult<T> {
         guard(|| {
             let mut accumulator = self.function.create_accumulator()?;
             if let Some(state) = &self.states[group as usize] {

@@ -272,7 +272,8 @@ impl AggregateColumn for MomentColumn {
 
     fn merge(&mut self, groups: &[u32], state: &[ArrayRef]) -> Result<()> {
         let counts = state[0].as_primitive::<UInt64Type>();
-        let double = |part: usize, row: usize| state.get(part).map_or(0.0, |part| part.as_primitive::<Float64Type>().value(row));
+        let double =
+            |part: usize, row: usize| state.get(part).map_or(0.0, |part| part.as_primitive::<Float64Type>().value(row));
         for (row, &group) in groups.iter().enumerate() {
             let other = Moments {
                 count: counts.value(row),

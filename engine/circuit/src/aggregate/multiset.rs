@@ -27,7 +27,13 @@ pub(crate) struct MultisetColumn {
 impl MultisetColumn {
     /// `types` are the arguments' and then the ORDER BY expressions' types; `arguments` says how many are arguments.
     pub fn new(function: Arc<AggregateFunctionExpr>, types: &[DataType], arguments: usize) -> Result<MultisetColumn> {
-        Ok(MultisetColumn { function, arguments, set: GroupedSet::new(types, 1, Listing::ByGroup)?, known: Vec::new(), failures: Vec::new() })
+        Ok(MultisetColumn {
+            function,
+            arguments,
+            set: GroupedSet::new(types, 1, Listing::ByGroup)?,
+            known: Vec::new(),
+            failures: Vec::new(),
+        })
     }
 
     /// The group's value; NULL, and a failure noted, where DataFusion has none.
@@ -53,7 +59,8 @@ impl MultisetColumn {
     /// The group's rows, in order; `None` when there are none.
     fn rows(&self, group: u32) -> Result<Option<Vec<ArrayRef>>> {
         // The order of rows is a function of the content, so that a restart or another task count gives the same value.
-        let mut entries: Vec<u32> = self.set.members(group).iter().copied().filter(|&entry| self.set.count(entry, 0) > 0).collect();
+        let mut entries: Vec<u32> =
+            self.set.members(group).iter().copied().filter(|&entry| self.set.count(entry, 0) > 0).collect();
         entries.sort_by(|&a, &b| self.set.compare(a, b));
         if entries.is_empty() {
             return Ok(None);

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array};
+use arrow::compute::kernels::cmp::distinct;
 use arrow::compute::{or, take, take_record_batch};
 use arrow::datatypes::{DataType, SchemaRef};
-use arrow::compute::kernels::cmp::distinct;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
 
@@ -71,11 +71,18 @@ struct Touched {
 
 impl AggregateOperator {
     /// `input` is the schema of the node's input rows, also when they arrive in partial form.
-    pub fn new(plan: &AggregatePlan, input: &SchemaRef, output: &SchemaRef, append_only: bool, form: InputForm) -> Result<Self> {
+    pub fn new(
+        plan: &AggregatePlan,
+        input: &SchemaRef,
+        output: &SchemaRef,
+        append_only: bool,
+        form: InputForm,
+    ) -> Result<Self> {
         let listing = if plan.window.is_some() { Listing::ByGroup } else { Listing::None };
         let situation = Situation { append_only, listing };
         let calls = plan.aggregates.iter().map(|call| Call::new(call, input, situation)).collect::<Result<Vec<_>>>()?;
-        let key_types = plan.group.iter().map(|by| by.data_type(input)).collect::<datafusion::error::Result<Vec<_>>>()?;
+        let key_types =
+            plan.group.iter().map(|by| by.data_type(input)).collect::<datafusion::error::Result<Vec<_>>>()?;
         let shared = share_distinct(&calls, input, situation)?;
         let mut operator = AggregateOperator {
             form,
@@ -103,17 +110,27 @@ impl AggregateOperator {
 
     fn describe_tables(&mut self) -> Result<Vec<StateTable>> {
         let keys = self.key_types.len();
-        let distribution: Vec<Arc<dyn PhysicalExpr>> =
-            (0..keys).map(|place| Arc::new(Column::new(&format!("key_{place}"), place)) as Arc<dyn PhysicalExpr>).collect();
+        let distribution: Vec<Arc<dyn PhysicalExpr>> = (0..keys)
+            .map(|place| Arc::new(Column::new(&format!("key_{place}"), place)) as Arc<dyn PhysicalExpr>)
+            .collect();
         let schema = group_table::schema(&self.key_types, &self.calls);
-        let mut tables =
-            vec![StateTable { name: "groups", schema, kind: ChunkKind::Latest { keys }, distribution: distribution.clone() }];
+        let mut tables = vec![StateTable {
+            name: "groups",
+            schema,
+            kind: ChunkKind::Latest { keys },
+            distribution: distribution.clone(),
+        }];
         let input = self.input.clone();
         for shared in &self.shared {
             let types = types_over(&shared.arguments, &input)?;
             let counts = shared.filters.len();
             let schema = group_table::set_schema(&self.key_types, &types, counts);
-            tables.push(StateTable { name: "distinct", schema, kind: ChunkKind::Sum { counts }, distribution: distribution.clone() });
+            tables.push(StateTable {
+                name: "distinct",
+                schema,
+                kind: ChunkKind::Sum { counts },
+                distribution: distribution.clone(),
+            });
         }
         for call in &mut self.calls {
             if call.column.set().is_some() {
@@ -161,7 +178,8 @@ impl AggregateOperator {
         self.touch(&groups);
         let touched = std::mem::take(&mut self.touched);
         let first_rows = UInt32Array::from(touched.first_rows.clone());
-        let touched_key = key.iter().map(|column| take(column, &first_rows, None)).collect::<arrow::error::Result<Vec<_>>>()?;
+        let touched_key =
+            key.iter().map(|column| take(column, &first_rows, None)).collect::<arrow::error::Result<Vec<_>>>()?;
         let emits = self.windows.as_ref().is_none_or(|windows| windows.on_close() == OnClose::DropState);
 
         let before = if emits { self.show_again(&touched.groups, step)? } else { Vec::new() };
@@ -171,7 +189,8 @@ impl AggregateOperator {
             InputForm::Rows => self.update(batch, &groups, step)?,
             InputForm::Partial => group_table::merge(&batch.rows, key.len(), &groups, &mut self.rows, &mut self.calls)?,
         }
-        let delta = if emits { self.difference(&touched.groups, &touched_key, before, &was_shown)? } else { Delta::empty() };
+        let delta =
+            if emits { self.difference(&touched.groups, &touched_key, before, &was_shown)? } else { Delta::empty() };
         self.write_down(&touched.groups, touched_key, step)?;
         self.retire(touched);
         Ok(delta)
@@ -179,8 +198,9 @@ impl AggregateOperator {
 
     fn open_windows(&mut self, touched: &Touched, key: &[ArrayRef]) -> Result<()> {
         let Some(windows) = &mut self.windows else { return Ok(()) };
-        let fresh: Vec<u32> =
-            (0..touched.groups.len() as u32).filter(|&place| self.rows[touched.groups[place as usize] as usize] == 0).collect();
+        let fresh: Vec<u32> = (0..touched.groups.len() as u32)
+            .filter(|&place| self.rows[touched.groups[place as usize] as usize] == 0)
+            .collect();
         let groups: Vec<u32> = fresh.iter().map(|&place| touched.groups[place as usize]).collect();
         let places = UInt32Array::from(fresh);
         let key = key.iter().map(|column| take(column, &places, None)).collect::<arrow::error::Result<Vec<_>>>()?;
@@ -191,7 +211,9 @@ impl AggregateOperator {
         let weights = batch.weights.as_ref().map(|weights| weights.values().as_ref());
         match weights {
             None => groups.iter().for_each(|&group| self.rows[group as usize] += 1),
-            Some(weights) => groups.iter().zip(weights).for_each(|(&group, weight)| self.rows[group as usize] += weight),
+            Some(weights) => {
+                groups.iter().zip(weights).for_each(|(&group, weight)| self.rows[group as usize] += weight)
+            }
         }
         let mut filters = FilterCache::default();
         for call in self.calls.iter_mut().filter(|call| !call.distinct) {
@@ -240,7 +262,13 @@ impl AggregateOperator {
     }
 
     /// -old +new for each touched group whose row changed, appeared or went.
-    fn difference(&mut self, groups: &[u32], key: &[ArrayRef], before: Vec<ArrayRef>, was_shown: &[bool]) -> Result<Delta> {
+    fn difference(
+        &mut self,
+        groups: &[u32],
+        key: &[ArrayRef],
+        before: Vec<ArrayRef>,
+        was_shown: &[bool],
+    ) -> Result<Delta> {
         let after = self.show(groups)?;
         let changed = changed_rows(&before, &after, groups.len())?;
         let (mut gone, mut come) = (Vec::new(), Vec::new());
@@ -264,8 +292,11 @@ impl AggregateOperator {
     fn output_rows(&self, key: &[ArrayRef], values: &[ArrayRef], places: Vec<u32>) -> Result<RecordBatch> {
         let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(places.len()));
         let places = UInt32Array::from(places);
-        let columns =
-            key.iter().chain(values).map(|column| take(column, &places, None)).collect::<arrow::error::Result<Vec<_>>>()?;
+        let columns = key
+            .iter()
+            .chain(values)
+            .map(|column| take(column, &places, None))
+            .collect::<arrow::error::Result<Vec<_>>>()?;
         Ok(RecordBatch::try_new_with_options(self.output.clone(), columns, &options)?)
     }
 

@@ -37,7 +37,8 @@ impl PartialAggregate {
         if plan.group.is_empty() || calls.iter().any(|call| !call.mergeable) {
             return Ok(None);
         }
-        let key_types = plan.group.iter().map(|by| by.data_type(input)).collect::<datafusion::error::Result<Vec<_>>>()?;
+        let key_types =
+            plan.group.iter().map(|by| by.data_type(input)).collect::<datafusion::error::Result<Vec<_>>>()?;
         let mut fields = group_table::schema(&key_types, &calls).fields().to_vec();
         fields.pop();
         Ok(Some(PartialAggregate {
@@ -67,8 +68,11 @@ impl PartialAggregate {
             rows[group as usize] += batch.weight(row);
             first_rows[group as usize] = first_rows[group as usize].min(row as u32);
         }
-        let mut calls =
-            self.aggregates.iter().map(|call| Call::new(call, &self.input, self.situation)).collect::<Result<Vec<_>>>()?;
+        let mut calls = self
+            .aggregates
+            .iter()
+            .map(|call| Call::new(call, &self.input, self.situation))
+            .collect::<Result<Vec<_>>>()?;
         let mut filters = FilterCache::default();
         for call in &mut calls {
             call.column.resize(count);

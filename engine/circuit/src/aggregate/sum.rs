@@ -3,7 +3,9 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, Int64Array, PrimitiveArray, UInt64Array, new_empty_array};
+use arrow::array::{
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, Int64Array, PrimitiveArray, UInt64Array, new_empty_array,
+};
 use arrow::compute::concat;
 use arrow::datatypes::{ArrowNativeTypeOp, DataType, Int64Type};
 use datafusion::common::ScalarValue;
@@ -32,7 +34,14 @@ where
 {
     /// Sums of type `sum_type`.
     pub fn sum(sum_type: DataType) -> SumColumn<V, S> {
-        SumColumn { sum_type, sums: Vec::new(), counts: Vec::new(), mean: None, failures: Vec::new(), values: PhantomData }
+        SumColumn {
+            sum_type,
+            sums: Vec::new(),
+            counts: Vec::new(),
+            mean: None,
+            failures: Vec::new(),
+            values: PhantomData,
+        }
     }
 
     /// Means of decimals; `sum_type` is the type of the sum within DataFusion's accumulator.
@@ -144,7 +153,8 @@ where
     }
 
     fn state(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
-        let sums: PrimitiveArray<S> = PrimitiveArray::from_iter_values(groups.iter().map(|&group| self.sums[group as usize]));
+        let sums: PrimitiveArray<S> =
+            PrimitiveArray::from_iter_values(groups.iter().map(|&group| self.sums[group as usize]));
         let counts = Int64Array::from_iter_values(groups.iter().map(|&group| self.counts[group as usize]));
         Ok(vec![Arc::new(sums.with_data_type(self.sum_type.clone())), Arc::new(counts)])
     }

@@ -35,7 +35,12 @@ fn input(types: &[DataType]) -> SchemaRef {
 }
 
 /// An aggregate function over columns of the input.
-fn function(udaf: &Arc<AggregateUDF>, arguments: Vec<Arc<dyn PhysicalExpr>>, input: &SchemaRef, distinct: bool) -> Arc<AggregateFunctionExpr> {
+fn function(
+    udaf: &Arc<AggregateUDF>,
+    arguments: Vec<Arc<dyn PhysicalExpr>>,
+    input: &SchemaRef,
+    distinct: bool,
+) -> Arc<AggregateFunctionExpr> {
     let builder = AggregateExprBuilder::new(Arc::clone(udaf), arguments).schema(Arc::clone(input)).alias(udaf.name());
     Arc::new(if distinct { builder.distinct() } else { builder }.build().unwrap())
 }
@@ -74,7 +79,8 @@ impl Running {
         append_only: bool,
         form: InputForm,
     ) -> Running {
-        let aggregates = functions.iter().map(|function| AggregateCall { function: Arc::clone(function), filter: None }).collect();
+        let aggregates =
+            functions.iter().map(|function| AggregateCall { function: Arc::clone(function), filter: None }).collect();
         let plan = AggregatePlan { group: group.iter().copied().map(column).collect(), aggregates, window: None };
         let mut fields: Vec<Field> = group.iter().map(|&place| input.field(place).clone()).collect();
         fields.extend(functions.iter().map(|function| function.field().as_ref().clone().with_nullable(true)));
@@ -102,7 +108,8 @@ impl Running {
 
     /// One batch, in pieces of equal rank: in partial form each piece is what one task combines. Returns the row errors.
     fn step_pieces(&mut self, pieces: Vec<(Vec<ArrayRef>, Option<Vec<i64>>)>) -> Vec<RowError> {
-        let mut step = Step { watermarks: &self.watermarks, owns_keyless: true, changes: Vec::new(), errors: Vec::new() };
+        let mut step =
+            Step { watermarks: &self.watermarks, owns_keyless: true, changes: Vec::new(), errors: Vec::new() };
         let mut delta = Delta::empty();
         for (columns, weights) in pieces {
             let rows = RecordBatch::try_new(Arc::clone(&self.input), columns).unwrap();
@@ -119,7 +126,12 @@ impl Running {
         self.changes.extend(step.changes);
         for batch in &output.batches {
             for row in 0..batch.len() {
-                let cells = batch.rows.columns().iter().map(|column| ScalarValue::try_from_array(column, row).unwrap()).collect();
+                let cells = batch
+                    .rows
+                    .columns()
+                    .iter()
+                    .map(|column| ScalarValue::try_from_array(column, row).unwrap())
+                    .collect();
                 *self.content.entry(cells).or_insert(0) += batch.weight(row);
             }
         }
@@ -134,7 +146,8 @@ impl Running {
 
     /// A new operator with the state of the old one.
     fn restart(&mut self) {
-        self.operator = AggregateOperator::new(&self.plan, &self.input, &self.output, self.append_only, self.form).unwrap();
+        self.operator =
+            AggregateOperator::new(&self.plan, &self.input, &self.output, self.append_only, self.form).unwrap();
         reload(&mut self.operator, &self.changes);
     }
 

@@ -1,7 +1,7 @@
 //! `MatchCounts`: how much matches each row (or each key), and which of them gained their first or lost their last match.
 
-use std::collections::hash_map::Entry;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// Signed counts by dense id, with the counts from before the delta at work.
 #[derive(Debug, Default)]

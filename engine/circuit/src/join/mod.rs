@@ -28,7 +28,8 @@ use datafusion::common::JoinType;
 use crate::row_store::{split_weights, weighted_rows};
 use crate::window::OpenWindows;
 use crate::{
-    ChunkKind, Delta, JoinPlan, KeyIndex, NO_ID, Operate, Result, RowError, RowStore, StateChange, StateTable, Step, WeightedBatch,
+    ChunkKind, Delta, JoinPlan, KeyIndex, NO_ID, Operate, Result, RowError, RowStore, StateChange, StateTable, Step,
+    WeightedBatch,
 };
 use match_count::MatchCounts;
 use output::{Output, matched, rows_of_keys};
@@ -81,9 +82,14 @@ impl JoinOperator {
         let shape = Shape::of(plan.join_type);
         let width = shape.width([left_schema.fields().len(), right_schema.fields().len()]);
         if width != output_schema.fields().len() {
-            return unsupported(format!("a {} join yields {width} columns, not {}", plan.join_type, output_schema.fields().len()));
+            return unsupported(format!(
+                "a {} join yields {width} columns, not {}",
+                plan.join_type,
+                output_schema.fields().len()
+            ));
         }
-        let filter = plan.filter.as_ref().map(|filter| PairFilter::new(filter, &left_schema, &right_schema)).transpose()?;
+        let filter =
+            plan.filter.as_ref().map(|filter| PairFilter::new(filter, &left_schema, &right_schema)).transpose()?;
         let per_row = filter.is_some() || plan.null_aware;
         let mut index_types = Vec::with_capacity(plan.on.len());
         for (left, right) in &plan.on {
@@ -365,7 +371,8 @@ fn equip(side: &mut Side, shape: Shape, place: usize, per_row: bool, append_only
     let asked = shape.alone[1 - place] != Alone::Nothing;
     if shape.pairs || per_row || shape.alone[place] != Alone::Nothing || windowed {
         let schema = side.schema.clone();
-        side.rows = Some(if append_only && !windowed { RowStore::append_only(schema) } else { RowStore::general(schema)? });
+        side.rows =
+            Some(if append_only && !windowed { RowStore::append_only(schema) } else { RowStore::general(schema)? });
     }
     side.counts = (asked && !per_row).then(MatchCounts::default);
     side.matches = (per_row && shape.alone[place] != Alone::Nothing).then(MatchCounts::default);

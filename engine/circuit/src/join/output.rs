@@ -39,7 +39,13 @@ impl Output {
     }
 
     /// What new rows of a side yield by themselves.
-    pub(super) fn arrived(&self, side: usize, batch: &WeightedBatch, matched: &BooleanArray, out: &mut Delta) -> Result<()> {
+    pub(super) fn arrived(
+        &self,
+        side: usize,
+        batch: &WeightedBatch,
+        matched: &BooleanArray,
+        out: &mut Delta,
+    ) -> Result<()> {
         let alone = self.shape.alone[side];
         if alone == Alone::Marked {
             let rows = self.alone_rows(side, &batch.rows, matched.clone())?;
@@ -74,7 +80,14 @@ impl Output {
         Ok(())
     }
 
-    fn stored(&self, side: usize, store: &RowStore, positions: &[u32], matched: bool, sign: i64) -> Result<WeightedBatch> {
+    fn stored(
+        &self,
+        side: usize,
+        store: &RowStore,
+        positions: &[u32],
+        matched: bool,
+        sign: i64,
+    ) -> Result<WeightedBatch> {
         let mark = BooleanArray::from(vec![matched; positions.len()]);
         let rows = self.alone_rows(side, &store.gather(positions)?, mark)?;
         let weights: Int64Array = positions.iter().map(|&position| sign * store.weight(position)).collect();
@@ -86,8 +99,15 @@ impl Output {
         match self.shape.alone[side] {
             Alone::Marked => columns.push(Arc::new(mark)),
             Alone::Extended => {
-                let nulls = self.sides[1 - side].fields().iter().map(|field| new_null_array(field.data_type(), rows.num_rows()));
-                columns = if side == LEFT { columns.into_iter().chain(nulls).collect() } else { nulls.chain(columns).collect() };
+                let nulls = self.sides[1 - side]
+                    .fields()
+                    .iter()
+                    .map(|field| new_null_array(field.data_type(), rows.num_rows()));
+                columns = if side == LEFT {
+                    columns.into_iter().chain(nulls).collect()
+                } else {
+                    nulls.chain(columns).collect()
+                };
             }
             Alone::Nothing | Alone::Matched | Alone::Unmatched => {}
         }

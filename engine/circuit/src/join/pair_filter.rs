@@ -38,7 +38,9 @@ impl PairFilter {
         let place: HashMap<usize, usize> = read.iter().enumerate().map(|(place, &column)| (column, place)).collect();
         let moved = Arc::clone(predicate).transform(|node| {
             let moved = node.downcast_ref::<Column>().and_then(|column| {
-                place.get(&column.index()).map(|&place| Arc::new(Column::new(column.name(), place)) as Arc<dyn PhysicalExpr>)
+                place
+                    .get(&column.index())
+                    .map(|&place| Arc::new(Column::new(column.name(), place)) as Arc<dyn PhysicalExpr>)
             });
             Ok(moved.map_or(Transformed::no(node), Transformed::yes))
         })?;

@@ -39,7 +39,8 @@ impl Side {
 
     /// Whether nothing is known of a key any more.
     pub(super) fn is_without(&self, key: u32) -> bool {
-        self.rows.as_ref().is_none_or(|rows| !rows.has_key(key)) && self.counts.as_ref().is_none_or(|counts| counts.get(key) == 0)
+        self.rows.as_ref().is_none_or(|rows| !rows.has_key(key))
+            && self.counts.as_ref().is_none_or(|counts| counts.get(key) == 0)
     }
 
     /// Keeps the rows of a batch. `row_matches`, when per-row counts are kept, has the count of each.

@@ -187,7 +187,14 @@ fn not_in_is_what_nested_loops_give() {
 }
 
 fn inner(on: usize) -> Case {
-    Case { join_type: JoinType::Inner, on, filter: false, null_equals_null: false, null_aware: false, append_only: [true, true] }
+    Case {
+        join_type: JoinType::Inner,
+        on,
+        filter: false,
+        null_equals_null: false,
+        null_aware: false,
+        append_only: [true, true],
+    }
 }
 
 fn rows(range: std::ops::Range<i64>) -> Delta {
@@ -225,7 +232,14 @@ fn keys_without_rows_are_given_up() {
 #[test]
 fn side_without_columns_is_counted() {
     let none = schema(&[]);
-    let plan = JoinPlan { join_type: JoinType::Inner, on: vec![], filter: None, null_equals_null: false, null_aware: false, window: None };
+    let plan = JoinPlan {
+        join_type: JoinType::Inner,
+        on: vec![],
+        filter: None,
+        null_equals_null: false,
+        null_aware: false,
+        window: None,
+    };
     let output = input_schema();
     let mut operator = JoinOperator::new(&plan, input_schema(), none.clone(), output, [false, false]).unwrap();
     let bare = crate::row_store::batch_of(&none, vec![], 2).unwrap();

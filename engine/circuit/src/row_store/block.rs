@@ -97,7 +97,8 @@ impl Blocks {
             if places.is_empty() {
                 return Ok(arrow::array::new_empty_array(self.schema.field(column).data_type()));
             }
-            let values: Vec<&dyn Array> = used.iter().map(|&block| self.batches[block].column(column).as_ref()).collect();
+            let values: Vec<&dyn Array> =
+                used.iter().map(|&block| self.batches[block].column(column).as_ref()).collect();
             Ok(interleave(&values, &places)?)
         };
         columns.iter().map(gather_one).collect()

@@ -216,7 +216,10 @@ fn without_weightless(batch: WeightedBatch) -> Result<WeightedBatch> {
     let present: BooleanArray = weights.values().iter().map(|&weight| Some(weight != 0)).collect();
     let rows = filter_record_batch(&batch.rows, &present)?;
     let kept = filter(weights, &present)?;
-    Ok(WeightedBatch { rows, weights: Some(arrow::array::AsArray::as_primitive::<arrow::datatypes::Int64Type>(&kept).clone()) })
+    Ok(WeightedBatch {
+        rows,
+        weights: Some(arrow::array::AsArray::as_primitive::<arrow::datatypes::Int64Type>(&kept).clone()),
+    })
 }
 
 fn bug(reason: String) -> Error {

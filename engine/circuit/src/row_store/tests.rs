@@ -53,7 +53,8 @@ fn check(store: &RowStore, model: &BTreeMap<Row, i64>) {
     for key in 0..10 {
         let positions: Vec<u32> = store.positions(key).collect();
         let listed = content(&[store.gather_weighted(&positions).unwrap()]);
-        let expected = model.iter().filter(|(row, _)| key_of(row) == key).map(|(row, weight)| (row.clone(), *weight)).collect();
+        let expected =
+            model.iter().filter(|(row, _)| key_of(row) == key).map(|(row, weight)| (row.clone(), *weight)).collect();
         assert_eq!(listed, expected, "key {key}");
     }
 }

@@ -45,7 +45,11 @@ pub(super) struct Ranking {
 }
 
 impl Ranking {
-    pub(super) fn new(partition: &[Arc<dyn PhysicalExpr>], order: &[PhysicalSortExpr], schema: &SchemaRef) -> Result<Ranking> {
+    pub(super) fn new(
+        partition: &[Arc<dyn PhysicalExpr>],
+        order: &[PhysicalSortExpr],
+        schema: &SchemaRef,
+    ) -> Result<Ranking> {
         let types = partition.iter().map(|key| key.data_type(schema)).collect::<std::result::Result<Vec<_>, _>>()?;
         let mut fields = Vec::with_capacity(order.len());
         for key in order {

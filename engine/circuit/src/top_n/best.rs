@@ -218,7 +218,8 @@ impl BestRows {
         let window = self.window.offset..self.keep;
         for rank in window.clone() {
             let slot = slots[rank];
-            let stays = if self.window.with_rank { others[rank] == slot } else { others[window.clone()].contains(&slot) };
+            let stays =
+                if self.window.with_rank { others[rank] == slot } else { others[window.clone()].contains(&slot) };
             if slot != EMPTY && !stays {
                 moved.push(slot, rank);
             }

@@ -18,7 +18,10 @@ use arrow::datatypes::{DataType, SchemaRef};
 
 use crate::row_store::{split_weights, weighted_rows, weighted_schema};
 use crate::window::OpenWindows;
-use crate::{ChunkKind, Delta, Error, Operate, Result, RowError, RowStore, StateChange, StateTable, Step, TopNPlan, WeightedBatch};
+use crate::{
+    ChunkKind, Delta, Error, Operate, Result, RowError, RowStore, StateChange, StateTable, Step, TopNPlan,
+    WeightedBatch,
+};
 use arrival::Ranking;
 use best::{BestRows, KEEP_MAX};
 use change::{Change, Window};
@@ -48,7 +51,12 @@ enum Form {
 
 impl TopNOperator {
     /// A top-n of no rows. `append_only`: the input's deltas never delete.
-    pub fn new(plan: &TopNPlan, input_schema: SchemaRef, output_schema: SchemaRef, append_only: bool) -> Result<TopNOperator> {
+    pub fn new(
+        plan: &TopNPlan,
+        input_schema: SchemaRef,
+        output_schema: SchemaRef,
+        append_only: bool,
+    ) -> Result<TopNOperator> {
         check_output(plan, &input_schema, &output_schema)?;
         let window = Window {
             offset: plan.offset,
@@ -58,7 +66,9 @@ impl TopNOperator {
         };
         let form = match window.end {
             _ if plan.limit == 0 => Form::Nothing,
-            keep if append_only && keep <= KEEP_MAX => Form::Best(Box::new(BestRows::new(window, input_schema.clone())?)),
+            keep if append_only && keep <= KEEP_MAX => {
+                Form::Best(Box::new(BestRows::new(window, input_schema.clone())?))
+            }
             _ => Form::Ordered(OrderedRows::new(window, input_schema.clone(), append_only)?),
         };
         Ok(TopNOperator {
@@ -112,7 +122,8 @@ impl TopNOperator {
     /// Drops the rows of partitions whose windows are over: they change no more, and what was yielded stays.
     fn close_windows(&mut self, step: &mut Step<'_>) -> Result<()> {
         let Some(windows) = &mut self.windows else { return Ok(()) };
-        let closed = windows.close(step.watermarks, &self.ranking.index, |partition| !self.form.is_without(partition))?;
+        let closed =
+            windows.close(step.watermarks, &self.ranking.index, |partition| !self.form.is_without(partition))?;
         if closed.is_empty() {
             return Ok(());
         }
@@ -130,9 +141,13 @@ impl TopNOperator {
     fn checked(&self, delta: Delta) -> Result<Delta> {
         let mut checked = Delta::empty();
         for batch in delta.batches {
-            let deletes = batch.weights.as_ref().is_some_and(|weights| weights.values().iter().any(|&weight| weight < 0));
+            let deletes =
+                batch.weights.as_ref().is_some_and(|weights| weights.values().iter().any(|&weight| weight < 0));
             if self.append_only && deletes {
-                return Err(Error::Bug { operator: "top-n".into(), reason: "a row is deleted from an append-only input".into() });
+                return Err(Error::Bug {
+                    operator: "top-n".into(),
+                    reason: "a row is deleted from an append-only input".into(),
+                });
             }
             checked.push(without_weightless(batch)?);
         }

@@ -110,7 +110,8 @@ impl OrderedRows {
         all.filter(|&row| {
             let ordered = &self.partitions[arrival.partitions[row as usize] as usize];
             // Fewer distinct rows than the bound: duplicates may fill it, but then the row is dropped later.
-            let may_enter = |(last, slot): (&Key, &Slot)| arrival.order_key(row as usize) <= &last[..slot.row_start as usize];
+            let may_enter =
+                |(last, slot): (&Key, &Slot)| arrival.order_key(row as usize) <= &last[..slot.row_start as usize];
             ordered.len() < self.window.end || ordered.last_key_value().is_none_or(may_enter)
         })
         .collect()
@@ -215,7 +216,8 @@ impl OrderedRows {
         let mut columns = Vec::new();
         if let Some(converter) = &self.converter {
             let parser = converter.parser();
-            columns = converter.convert_rows(moved.rows.iter().map(|(key, start)| parser.parse(&key[*start as usize..])))?;
+            columns =
+                converter.convert_rows(moved.rows.iter().map(|(key, start)| parser.parse(&key[*start as usize..])))?;
         }
         for (column, field) in columns.iter_mut().zip(self.schema.fields()) {
             // The row form forgets dictionaries.

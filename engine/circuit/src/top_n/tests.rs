@@ -159,7 +159,14 @@ fn top_n_is_what_sorting_gives() {
 
 #[test]
 fn pushed_out_rows_leave_memory() {
-    let case = Case { partition: true, order: vec![(1, true, false)], offset: 0, limit: 2, with_rank: true, append_only: true };
+    let case = Case {
+        partition: true,
+        order: vec![(1, true, false)],
+        offset: 0,
+        limit: 2,
+        with_rank: true,
+        append_only: true,
+    };
     let mut operator = operator(&case);
     let (mut input, mut out) = (Relation::new(), Relation::new());
     for number in 0..150 {

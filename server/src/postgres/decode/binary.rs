@@ -20,9 +20,7 @@ pub(super) fn value(bytes: &[u8], oid: u32) -> Result<ScalarValue> {
         oid::INT2 => ScalarValue::Int16(Some(i16::from_be_bytes(fixed(bytes)?))),
         oid::INT4 => ScalarValue::Int32(Some(i32::from_be_bytes(fixed(bytes)?))),
         oid::INT8 => ScalarValue::Int64(Some(i64::from_be_bytes(fixed(bytes)?))),
-        oid if oid::is_object_number(oid) => {
-            ScalarValue::Int64(Some(i64::from(u32::from_be_bytes(fixed(bytes)?))))
-        }
+        oid if oid::is_object_number(oid) => ScalarValue::Int64(Some(i64::from(u32::from_be_bytes(fixed(bytes)?)))),
         oid::FLOAT4 => ScalarValue::Float32(Some(f32::from_be_bytes(fixed(bytes)?))),
         oid::FLOAT8 => ScalarValue::Float64(Some(f64::from_be_bytes(fixed(bytes)?))),
         oid::NUMERIC => ScalarValue::Utf8(Some(numeric(bytes)?)),
@@ -103,7 +101,9 @@ fn numeric(bytes: &[u8]) -> Result<String> {
         return Err(malformed());
     }
     // The group for 10000 to the power `exponent`; groups that are not sent are zero.
-    let group = |exponent: i32| usize::try_from(weight - exponent).ok().and_then(|index| digits.get(index)).copied().unwrap_or(0);
+    let group = |exponent: i32| {
+        usize::try_from(weight - exponent).ok().and_then(|index| digits.get(index)).copied().unwrap_or(0)
+    };
     let mut integer: String = (0..=weight.max(0)).rev().map(|exponent| format!("{:04}", group(exponent))).collect();
     let leading = integer.len() - integer.trim_start_matches('0').len();
     integer.drain(..leading.min(integer.len() - 1));

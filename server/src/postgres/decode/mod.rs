@@ -20,8 +20,9 @@ pub(super) type Result<T> = std::result::Result<T, SqlError>;
 /// `oid` is the type the client writes in; 0 or an unknown one is read as text. `number` is the parameter's, from 1, for messages.
 pub fn parameter(bytes: Option<&[u8]>, format: i16, oid: u32, wanted: &DataType, number: usize) -> Result<ScalarValue> {
     let Some(bytes) = bytes else {
-        return ScalarValue::try_from(wanted)
-            .map_err(|_| SqlError::unsupported(format!("parameter ${number} has type {wanted}, which can't be given")));
+        return ScalarValue::try_from(wanted).map_err(|_| {
+            SqlError::unsupported(format!("parameter ${number} has type {wanted}, which can't be given"))
+        });
     };
     let value = match format {
         0 => text::value(utf8(bytes)?, oid)?,

@@ -25,7 +25,9 @@ pub(super) fn value(text: &str, oid: u32) -> Result<ScalarValue> {
             let (micros, _) = time_and_zone(trimmed).ok_or_else(invalid)?;
             Ok(ScalarValue::Time64Microsecond(Some(micros)))
         }
-        oid::INTERVAL => interval(trimmed).map(|value| ScalarValue::IntervalMonthDayNano(Some(value))).ok_or_else(invalid),
+        oid::INTERVAL => {
+            interval(trimmed).map(|value| ScalarValue::IntervalMonthDayNano(Some(value))).ok_or_else(invalid)
+        }
         _ => {
             let (local, zone_seconds) = timestamp(trimmed).ok_or_else(invalid)?;
             if oid == oid::TIMESTAMP {
@@ -195,7 +197,9 @@ impl Parts {
         let whole = number as i64;
         let is_whole = number.fract() == 0.0;
         match singular {
-            "century" | "centurie" | "c" if is_whole => self.months = self.months.checked_add(whole.checked_mul(1200)?)?,
+            "century" | "centurie" | "c" if is_whole => {
+                self.months = self.months.checked_add(whole.checked_mul(1200)?)?
+            }
             "decade" if is_whole => self.months = self.months.checked_add(whole.checked_mul(120)?)?,
             "year" | "yr" | "y" => self.months = self.months.checked_add((number * 12.0).round() as i64)?,
             "month" | "mon" if is_whole => self.months = self.months.checked_add(whole)?,

@@ -137,7 +137,8 @@ fn arrays_from_text_and_binary() {
 fn random_bytes_never_panic() {
     use rand::{Rng, SeedableRng};
     let mut rng = rand::rngs::StdRng::seed_from_u64(5);
-    let oids = [16, 17, 20, 21, 23, 25, 26, 114, 700, 701, 1007, 1009, 1082, 1083, 1114, 1184, 1186, 1231, 1700, 2950, 3802];
+    let oids =
+        [16, 17, 20, 21, 23, 25, 26, 114, 700, 701, 1007, 1009, 1082, 1083, 1114, 1184, 1186, 1231, 1700, 2950, 3802];
     for _ in 0..100_000 {
         let oid = oids[rng.random_range(0..oids.len())];
         let length = rng.random_range(0..24);

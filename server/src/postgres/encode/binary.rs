@@ -168,16 +168,19 @@ fn write_jsonb(value: &str, out: &mut BytesMut) -> Result<()> {
 }
 
 fn write_object_number(value: &str, out: &mut BytesMut) -> Result<()> {
-    let number = value.parse::<u32>().map_err(|_| {
-        SqlError::unsupported(format!("\"{}\" has no binary form; ask for text", value.escape_debug()))
-    })?;
+    let number = value
+        .parse::<u32>()
+        .map_err(|_| SqlError::unsupported(format!("\"{}\" has no binary form; ask for text", value.escape_debug())))?;
     out.put_u32(number);
     Ok(())
 }
 
 /// `1 2 3` as a one-dimensional array that starts at 0.
 fn write_vector(value: &str, element: u32, out: &mut BytesMut) -> Result<()> {
-    let numbers: Vec<i128> = value.split_ascii_whitespace().map(str::parse).collect::<std::result::Result<_, _>>()
+    let numbers: Vec<i128> = value
+        .split_ascii_whitespace()
+        .map(str::parse)
+        .collect::<std::result::Result<_, _>>()
         .map_err(|_| SqlError::internal(format!("\"{}\" is no vector of numbers", value.escape_debug())))?;
     out.put_i32(1);
     out.put_i32(0);

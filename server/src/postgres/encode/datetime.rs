@@ -98,8 +98,7 @@ pub(super) fn write_timestamp(micros: i64, with_zone: bool, out: &mut BytesMut) 
 pub(super) fn write_interval(interval: Interval, out: &mut BytesMut) {
     let start = out.len();
     let mut previous_negative = false;
-    let parts =
-        [(interval.months / 12, " year"), (interval.months % 12, " mon"), (interval.days, " day")];
+    let parts = [(interval.months / 12, " year"), (interval.months % 12, " mon"), (interval.days, " day")];
     for (value, unit) in parts {
         if value == 0 {
             continue;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use arrow::array::types::{Int16Type, Int32Type};
 use arrow::array::{
     BinaryArray, BooleanArray, Date32Array, Decimal128Array, DictionaryArray, DurationMillisecondArray, Float32Array,
-    Float64Array, Int16Array, Int32Array, Int64Array, IntervalMonthDayNanoArray, ListArray, ListBuilder,
+    Float64Array, Int16Array, Int32Array, Int32Builder, Int64Array, IntervalMonthDayNanoArray, ListArray, ListBuilder,
     MapBuilder, StringArray, StringBuilder, StringViewArray, StructArray, Time64MicrosecondArray,
-    TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray, UInt64Array, Int32Builder,
+    TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray, UInt64Array,
 };
 use arrow::datatypes::{DataType, Field, IntervalMonthDayNano, Schema};
 
@@ -37,7 +37,10 @@ fn field(encoder: &BatchEncoder, row: usize) -> Option<Vec<u8>> {
 
 fn text(array: impl Array + 'static) -> Vec<String> {
     let fields = encode(Arc::new(array), 0, None, 0);
-    fields.into_iter().map(|field| field.map_or("<null>".into(), |bytes| String::from_utf8(bytes).expect("text"))).collect()
+    fields
+        .into_iter()
+        .map(|field| field.map_or("<null>".into(), |bytes| String::from_utf8(bytes).expect("text")))
+        .collect()
 }
 
 fn binary(array: impl Array + 'static, oid: u32) -> Vec<Vec<u8>> {
@@ -47,7 +50,10 @@ fn binary(array: impl Array + 'static, oid: u32) -> Vec<Vec<u8>> {
 #[test]
 fn simple_values_as_text() {
     assert_eq!(text(BooleanArray::from(vec![Some(true), Some(false), None])), ["t", "f", "<null>"]);
-    assert_eq!(text(Int64Array::from(vec![0, -1, i64::MIN, i64::MAX])), ["0", "-1", "-9223372036854775808", "9223372036854775807"]);
+    assert_eq!(
+        text(Int64Array::from(vec![0, -1, i64::MIN, i64::MAX])),
+        ["0", "-1", "-9223372036854775808", "9223372036854775807"]
+    );
     assert_eq!(text(UInt64Array::from(vec![u64::MAX])), ["18446744073709551615"]);
     assert_eq!(text(StringViewArray::from(vec![Some("ä"), None, Some("")])), ["ä", "<null>", ""]);
     assert_eq!(text(BinaryArray::from(vec![&b"\x00\xffa"[..], b""])), ["\\x00ff61", "\\x"]);
@@ -85,9 +91,8 @@ fn floats_as_text_round_trip_in_fewest_digits() {
 
 #[test]
 fn numerics_as_text_keep_their_scale() {
-    let array = |values: Vec<i128>, scale| {
-        Decimal128Array::from(values).with_precision_and_scale(38, scale).expect("a scale")
-    };
+    let array =
+        |values: Vec<i128>, scale| Decimal128Array::from(values).with_precision_and_scale(38, scale).expect("a scale");
     assert_eq!(text(array(vec![12_345, -5, 0, 100], 2)), ["123.45", "-0.05", "0.00", "1.00"]);
     assert_eq!(text(array(vec![42], 0)), ["42"]);
     assert_eq!(text(array(vec![42, 0], -2)), ["4200", "0"]);
@@ -95,9 +100,8 @@ fn numerics_as_text_keep_their_scale() {
 
 #[test]
 fn numerics_in_binary() {
-    let array = |values: Vec<i128>, scale| {
-        Decimal128Array::from(values).with_precision_and_scale(38, scale).expect("a scale")
-    };
+    let array =
+        |values: Vec<i128>, scale| Decimal128Array::from(values).with_precision_and_scale(38, scale).expect("a scale");
     // digits, weight, sign, scale, then base-10000 digits.
     let words = |words: &[u16]| words.iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<u8>>();
     let encoded = binary(array(vec![1_234_567, -5, 0, 1_000_000_000_000, 10_000], 2), oid::NUMERIC);
@@ -235,7 +239,10 @@ fn vectors_count_from_zero_and_have_no_braces() {
 #[test]
 fn structs_and_maps_are_json() {
     let fields = vec![
-        (Arc::new(Field::new("n", DataType::Float64, true)), Arc::new(Float64Array::from(vec![Some(1.5), None])) as ArrayRef),
+        (
+            Arc::new(Field::new("n", DataType::Float64, true)),
+            Arc::new(Float64Array::from(vec![Some(1.5), None])) as ArrayRef,
+        ),
         (Arc::new(Field::new("s", DataType::Utf8, true)), Arc::new(StringArray::from(vec!["a\"\n", "b"])) as ArrayRef),
     ];
     assert_eq!(text(StructArray::from(fields)), ["{\"n\":1.5,\"s\":\"a\\\"\\n\"}", "{\"n\":null,\"s\":\"b\"}"]);

@@ -49,7 +49,9 @@ pub(super) fn writer(array: &ArrayRef, wire_type: &WireType) -> Result<CellWrite
             let interval = intervals(array)?;
             Box::new(move |row, out| Ok(datetime::write_interval(interval(row)?, out)))
         }
-        DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(_, _) => array::text_writer(array, wire_type)?,
+        DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(_, _) => {
+            array::text_writer(array, wire_type)?
+        }
         DataType::Struct(_) | DataType::Map(_, _) => json::writer(array)?,
         other => return Err(unsupported(other)),
     })

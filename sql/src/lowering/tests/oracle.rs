@@ -93,7 +93,18 @@ impl World {
                 };
                 let random = &mut self.random;
                 let category = ScalarValue::Int64(Some(9 + random.next(3) as i64));
-                vec![id, text(random), text(random), random.int(9), random.int(9), moment, expires, random.int(30), category, text(random)]
+                vec![
+                    id,
+                    text(random),
+                    text(random),
+                    random.int(9),
+                    random.int(9),
+                    moment,
+                    expires,
+                    random.int(30),
+                    category,
+                    text(random),
+                ]
             }
             "bid" => {
                 let (price, moment) = (self.unique(), self.moment());
@@ -215,7 +226,8 @@ impl Run<'_> {
         infos.sort_by_key(|(_, info)| info.id);
         let moments_before = self.world.clock;
         for (name, info) in infos.into_iter().filter(|_| with_input) {
-            let (rows, weights): (Vec<Row>, Vec<i64>) = self.world.change(name, info.id, info.append_only).into_iter().unzip();
+            let (rows, weights): (Vec<Row>, Vec<i64>) =
+                self.world.change(name, info.id, info.append_only).into_iter().unzip();
             let weights = (!info.append_only).then(|| Int64Array::from(weights));
             deltas.insert(info.id, Delta::of(WeightedBatch { rows: batch(&info.schema, &rows), weights }));
         }

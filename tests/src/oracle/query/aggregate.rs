@@ -146,15 +146,27 @@ impl Generator<'_> {
                 Item { text: format!("avg({distinct}{})", self.leaf(scope, kind)), kind: Kind::Opaque }
             }
             _ if any.kind.only_equal() => Item { text: format!("count({distinct}{})", any.text), kind: Kind::Big },
-            _ => Item { text: format!("{}({distinct}{})", self.random.pick(&["min", "max"]), any.text), kind: any.kind },
+            _ => {
+                Item { text: format!("{}({distinct}{})", self.random.pick(&["min", "max"]), any.text), kind: any.kind }
+            }
         }
     }
 
     fn statistic(&mut self, scope: &[Named]) -> Item {
         const ONE: [&str; 6] = ["stddev", "stddev_pop", "stddev_samp", "var_samp", "var_pop", "var"];
         const TWO: [&str; 12] = [
-            "corr", "covar_samp", "covar_pop", "regr_slope", "regr_intercept", "regr_count", "regr_r2", "regr_avgx", "regr_avgy",
-            "regr_sxx", "regr_syy", "regr_sxy",
+            "corr",
+            "covar_samp",
+            "covar_pop",
+            "regr_slope",
+            "regr_intercept",
+            "regr_count",
+            "regr_r2",
+            "regr_avgx",
+            "regr_avgy",
+            "regr_sxx",
+            "regr_syy",
+            "regr_sxy",
         ];
         let numeric = [Kind::Double, Kind::Big, Kind::Int, Kind::Numeric];
         let first = *self.random.pick(&numeric);
@@ -170,7 +182,10 @@ impl Generator<'_> {
     fn bits(&mut self, scope: &[Named]) -> Item {
         if self.random.one_in(2) {
             let condition = self.expression(scope, Kind::Bool, 1);
-            return Item { text: format!("{}({condition})", self.random.pick(&["bool_and", "bool_or"])), kind: Kind::Bool };
+            return Item {
+                text: format!("{}({condition})", self.random.pick(&["bool_and", "bool_or"])),
+                kind: Kind::Bool,
+            };
         }
         // No DISTINCT for bit_xor: DataFusion's grouped one forgets it.
         let name = *self.random.pick(&["bit_and", "bit_or", "bit_xor", "bit_and(DISTINCT", "bit_or(DISTINCT"]);
@@ -192,7 +207,9 @@ impl Generator<'_> {
             3 => format!("approx_percentile_cont({share}) WITHIN GROUP (ORDER BY {number})"),
             4 => {
                 let weight = self.leaf(scope, Kind::Big);
-                format!("approx_percentile_cont_with_weight(abs({weight}) + 1, {share}) WITHIN GROUP (ORDER BY {number})")
+                format!(
+                    "approx_percentile_cont_with_weight(abs({weight}) + 1, {share}) WITHIN GROUP (ORDER BY {number})"
+                )
             }
             // DataFusion has no approx_distinct of doubles, among others.
             _ => {

@@ -33,7 +33,8 @@ fn called() -> BTreeSet<String> {
         let mut random = Random::new(seed);
         let world = World::new(Scale::Small, &mut random);
         for view in define_views(&world, &mut random) {
-            let before_parenthesis = view.sql.split('(').map(|piece| piece.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next());
+            let before_parenthesis =
+                view.sql.split('(').map(|piece| piece.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next());
             names.extend(before_parenthesis.flatten().map(str::to_ascii_lowercase));
         }
     }

@@ -153,7 +153,9 @@ impl Generator<'_> {
         match self.random.below(8) {
             0 => format!("{} IS NULL", column.text),
             1 => format!("{} IS NOT NULL", column.text),
-            2 if column.kind == Kind::Text => format!("{} LIKE '{}'", column.text, self.random.pick(&["a%", "%b%", "_", "%"])),
+            2 if column.kind == Kind::Text => {
+                format!("{} LIKE '{}'", column.text, self.random.pick(&["a%", "%b%", "_", "%"]))
+            }
             3 if column.kind == Kind::Bool => column.text,
             4 if !column.kind.only_equal() => {
                 let list: Vec<String> = (0..=self.random.below(3)).map(|_| self.leaf(&[], column.kind)).collect();
@@ -169,8 +171,13 @@ impl Generator<'_> {
                 format!("{} BETWEEN {low} AND {high}", column.text)
             }
             _ => {
-                let op = *self.random.pick(&["=", "<>", "<", "<=", ">", ">=", "IS DISTINCT FROM", "IS NOT DISTINCT FROM"]);
-                let other = if self.random.one_in(2) { self.leaf(&[], column.kind) } else { self.expression(scope, column.kind, depth) };
+                let op =
+                    *self.random.pick(&["=", "<>", "<", "<=", ">", ">=", "IS DISTINCT FROM", "IS NOT DISTINCT FROM"]);
+                let other = if self.random.one_in(2) {
+                    self.leaf(&[], column.kind)
+                } else {
+                    self.expression(scope, column.kind, depth)
+                };
                 format!("{} {op} {other}", column.text)
             }
         }

@@ -22,8 +22,10 @@ impl Generator<'_> {
             false => (self.random.pick(&numbers).clone(), self.random.pick(&numbers).clone()),
         };
         let division = format!("{} / {}", dividend.text, divisor.text);
-        let token = self.substitute(format!("({division})"), format!("CASE WHEN {} <> 0 THEN {division} END", divisor.text));
-        let failures = format!("SELECT 1 FROM {} WHERE {} = 0 AND {} IS NOT NULL", source.text, divisor.text, dividend.text);
+        let token =
+            self.substitute(format!("({division})"), format!("CASE WHEN {} <> 0 THEN {division} END", divisor.text));
+        let failures =
+            format!("SELECT 1 FROM {} WHERE {} = 0 AND {} IS NOT NULL", source.text, divisor.text, dividend.text);
         let quotient = Item { text: token.clone(), kind: Kind::Big };
         let query = match self.random.below(4) {
             0 => {

@@ -144,14 +144,8 @@ const CALLS: &[Call] = &[
 ];
 
 /// Calls of any kind that give the kind of their arguments.
-const CALLS_OF_ANY_KIND: &[&str] = &[
-    "coalesce({}, {})",
-    "nullif({}, {})",
-    "nvl({}, {})",
-    "nvl2({}, {}, {})",
-    "greatest({}, {})",
-    "least({}, {}, {})",
-];
+const CALLS_OF_ANY_KIND: &[&str] =
+    &["coalesce({}, {})", "nullif({}, {})", "nvl({}, {})", "nvl2({}, {}, {})", "greatest({}, {})", "least({}, {}, {})"];
 
 /// Calls whose result is only shown.
 const SHOWN: &[&str] = &[
@@ -261,7 +255,8 @@ impl Generator<'_> {
         let of_any = fitting.is_empty() || self.random.one_in(6);
         let template = if of_any { *self.random.pick(CALLS_OF_ANY_KIND) } else { *self.random.pick(&fitting) };
         // Intervals and lists have no greatest, and DataFusion makes texts of a TIME in nvl.
-        (!matches!(kind, Kind::Opaque | Kind::Clock) && !kind.only_equal()).then(|| self.filled(template, scope, kind, depth))
+        (!matches!(kind, Kind::Opaque | Kind::Clock) && !kind.only_equal())
+            .then(|| self.filled(template, scope, kind, depth))
     }
 
     /// A call whose result is only shown.
@@ -291,7 +286,11 @@ impl Generator<'_> {
                 format!("make_array({})", items.join(", "))
             }
             _ => {
-                let kind = Kind::COMMON.into_iter().chain(Kind::RARE).find(|kind| kind.column_name() == name).expect("a template names a kind");
+                let kind = Kind::COMMON
+                    .into_iter()
+                    .chain(Kind::RARE)
+                    .find(|kind| kind.column_name() == name)
+                    .expect("a template names a kind");
                 self.expression(scope, kind, depth)
             }
         }

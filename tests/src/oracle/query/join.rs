@@ -67,7 +67,9 @@ impl Generator<'_> {
             return self.pair(left, right);
         }
         let right = self.windows().source;
-        let ends = |source: &Source| source.scope.iter().find(|named| named.text.ends_with(".window_end")).map(|named| named.text.clone());
+        let ends = |source: &Source| {
+            source.scope.iter().find(|named| named.text.ends_with(".window_end")).map(|named| named.text.clone())
+        };
         let (first, second) = (ends(&left).unwrap_or_default(), ends(&right).unwrap_or_default());
         let scope: Vec<Named> = left.scope.iter().chain(&right.scope).cloned().collect();
         let mut conditions = vec![format!("{first} = {second}")];
@@ -107,8 +109,20 @@ impl Generator<'_> {
     fn pair(&mut self, left: Source, right: Source) -> Source {
         let scope: Vec<Named> = left.scope.iter().chain(&right.scope).cloned().collect();
         let join = *self.random.pick(&[
-            "JOIN", "JOIN", "JOIN", "LEFT JOIN", "LEFT JOIN", "RIGHT JOIN", "RIGHT JOIN", "FULL JOIN", "FULL JOIN", "LEFT SEMI JOIN",
-            "LEFT ANTI JOIN", "RIGHT SEMI JOIN", "RIGHT ANTI JOIN", "CROSS JOIN",
+            "JOIN",
+            "JOIN",
+            "JOIN",
+            "LEFT JOIN",
+            "LEFT JOIN",
+            "RIGHT JOIN",
+            "RIGHT JOIN",
+            "FULL JOIN",
+            "FULL JOIN",
+            "LEFT SEMI JOIN",
+            "LEFT ANTI JOIN",
+            "RIGHT SEMI JOIN",
+            "RIGHT ANTI JOIN",
+            "CROSS JOIN",
         ]);
         // Inside of other joins the pairs would be too many.
         if join == "CROSS JOIN" && self.inside == 0 {
@@ -117,7 +131,11 @@ impl Generator<'_> {
         let join = if join == "CROSS JOIN" { "JOIN" } else { join };
         let mut conditions = self.equalities(&left.scope, &right.scope);
         if conditions.is_empty() && join == "FULL JOIN" {
-            conditions.push(format!("CAST({} AS BIGINT) = CAST({} AS BIGINT)", self.leaf(&left.scope, Kind::Big), self.leaf(&right.scope, Kind::Big)));
+            conditions.push(format!(
+                "CAST({} AS BIGINT) = CAST({} AS BIGINT)",
+                self.leaf(&left.scope, Kind::Big),
+                self.leaf(&right.scope, Kind::Big)
+            ));
         }
         if conditions.is_empty() || self.random.one_in(3) {
             conditions.push(self.condition(&scope, 1));
@@ -141,7 +159,12 @@ impl Generator<'_> {
         self.equalities_by(left, right, |_, (left, right)| format!("{} = {}", left.text, right.text))
     }
 
-    fn equalities_by(&mut self, left: &[Named], right: &[Named], equality: fn(&mut Self, (Named, Named)) -> String) -> Vec<String> {
+    fn equalities_by(
+        &mut self,
+        left: &[Named],
+        right: &[Named],
+        equality: fn(&mut Self, (Named, Named)) -> String,
+    ) -> Vec<String> {
         if self.random.one_in(12) {
             return Vec::new();
         }
@@ -174,7 +197,9 @@ impl Generator<'_> {
                 format!("{} + {} = {}", left.text, self.random.between(1, 2), right.text)
             }
             1 | 2 if left.kind == Kind::Text => format!("upper({}) = upper({})", left.text, right.text),
-            3 if left.kind == Kind::Moment => format!("date_trunc('minute', {}) = date_trunc('minute', {})", left.text, right.text),
+            3 if left.kind == Kind::Moment => {
+                format!("date_trunc('minute', {}) = date_trunc('minute', {})", left.text, right.text)
+            }
             _ => format!("{} = {}", left.text, right.text),
         }
     }

@@ -100,11 +100,26 @@ const FORMS: [Form; 14] = [
     Form { name: "DISTINCT", weight: 1, make: |generator, depth| generator.distinct(depth), scales: true },
     Form { name: "set operation", weight: 2, make: |generator, depth| generator.set_operation(depth), scales: true },
     Form { name: "GROUP BY", weight: 4, make: |generator, depth| generator.grouping(depth), scales: true },
-    Form { name: "aggregates over everything", weight: 1, make: |generator, depth| generator.global_aggregate(depth), scales: true },
+    Form {
+        name: "aggregates over everything",
+        weight: 1,
+        make: |generator, depth| generator.global_aggregate(depth),
+        scales: true,
+    },
     Form { name: "join", weight: 4, make: |generator, depth| generator.join(depth), scales: true },
-    Form { name: "GROUP BY over a join", weight: 2, make: |generator, depth| generator.grouping_of_join(depth), scales: true },
+    Form {
+        name: "GROUP BY over a join",
+        weight: 2,
+        make: |generator, depth| generator.grouping_of_join(depth),
+        scales: true,
+    },
     Form { name: "IN or EXISTS", weight: 2, make: |generator, depth| generator.semi_join(depth), scales: false },
-    Form { name: "scalar subquery", weight: 1, make: |generator, depth| generator.scalar_subquery(depth), scales: false },
+    Form {
+        name: "scalar subquery",
+        weight: 1,
+        make: |generator, depth| generator.scalar_subquery(depth),
+        scales: false,
+    },
     Form { name: "windows", weight: 2, make: |generator, _| generator.windowed(), scales: true },
     Form { name: "row_number()", weight: 2, make: |generator, depth| generator.numbered(depth), scales: true },
     Form { name: "ORDER BY with LIMIT", weight: 2, make: |generator, depth| generator.limited(depth), scales: true },
@@ -151,7 +166,18 @@ impl<'a> Generator<'a> {
         let keyed = found(|form| matches!(form, world::Form::Keyed(key) if key.len() == 1));
         let scale = world.scale;
         let readable = world.bases.iter().map(readable).collect();
-        Generator { random, readable, views: Vec::new(), scale, timed, keyed, substitutes: Vec::new(), names: 0, inside: 0, forms: BTreeSet::new() }
+        Generator {
+            random,
+            readable,
+            views: Vec::new(),
+            scale,
+            timed,
+            keyed,
+            substitutes: Vec::new(),
+            names: 0,
+            inside: 0,
+            forms: BTreeSet::new(),
+        }
     }
 
     fn define(&mut self, name: String) -> Definition {

@@ -12,7 +12,8 @@ impl Generator<'_> {
             0 => String::new(),
             _ => format!("PARTITION BY {} ", self.column(&scope).text),
         };
-        let mut items: Vec<Item> = scope.iter().map(|named| Item { text: named.text.clone(), kind: named.kind }).collect();
+        let mut items: Vec<Item> =
+            scope.iter().map(|named| Item { text: named.text.clone(), kind: named.kind }).collect();
         items.push(Item { text: format!("row_number() OVER ({partition}ORDER BY {order})"), kind: Kind::Opaque });
         let filter = self.maybe_where(&scope);
         let inner = self.selected(items, &source, &filter);

@@ -3,7 +3,8 @@
 use super::{Generator, Item, Kind, Named, Query, Source};
 
 /// EXCEPT ALL and INTERSECT ALL are kept as DataFusion has them: rows without, or with, an equal row on the other side.
-const OPERATIONS: [&str; 8] = ["UNION ALL", "UNION ALL", "UNION", "UNION", "EXCEPT", "INTERSECT", "EXCEPT ALL", "INTERSECT ALL"];
+const OPERATIONS: [&str; 8] =
+    ["UNION ALL", "UNION ALL", "UNION", "UNION", "EXCEPT", "INTERSECT", "EXCEPT ALL", "INTERSECT ALL"];
 
 impl Generator<'_> {
     /// `SELECT expressions FROM source [WHERE]`.
@@ -34,7 +35,11 @@ impl Generator<'_> {
             1 => format!("array_remove_all(make_array({0}, {0}), {0})", self.expression(&source.scope, column.kind, 1)),
             _ => format!("make_array({}, {})", column.text, self.expression(&source.scope, column.kind, 1)),
         };
-        let array = format!("CASE WHEN {} THEN make_array({}) ELSE {items_of_array} END", self.condition(&source.scope, 1), column.text);
+        let array = format!(
+            "CASE WHEN {} THEN make_array({}) ELSE {items_of_array} END",
+            self.condition(&source.scope, 1),
+            column.text
+        );
         items.push(Item { text: format!("unnest({array})"), kind: column.kind });
         let filter = self.maybe_where(&source.scope);
         self.selected(items, &source, &filter)
@@ -49,7 +54,8 @@ impl Generator<'_> {
         let mut query = self.selected(items, &first, &filter);
         for place in 0..=self.random.below(2) {
             let source = self.source(depth.saturating_sub(1));
-            let items = kinds.iter().map(|&kind| Item { text: self.expression(&source.scope, kind, 1), kind }).collect();
+            let items =
+                kinds.iter().map(|&kind| Item { text: self.expression(&source.scope, kind, 1), kind }).collect();
             let filter = self.maybe_where(&source.scope);
             let other = self.selected(items, &source, &filter);
             let operation = *self.random.pick(&OPERATIONS);

@@ -82,7 +82,8 @@ impl Generator<'_> {
             let filter = self.maybe_where(&outer.scope);
             return self.selected(items, &outer, &filter);
         }
-        let items: Vec<Item> = plain(&outer.scope).into_iter().map(|named| Item { text: named.text, kind: named.kind }).collect();
+        let items: Vec<Item> =
+            plain(&outer.scope).into_iter().map(|named| Item { text: named.text, kind: named.kind }).collect();
         let op = *self.random.pick(&["<", ">=", "=", "<>"]);
         let filter = format!(" WHERE {} {op} {subquery}", self.leaf(&outer.scope, kind));
         self.selected(items, &outer, &filter)

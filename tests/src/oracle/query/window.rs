@@ -29,14 +29,25 @@ impl Generator<'_> {
             (slide_s, format!("TUMBLE({stream}, {time}, INTERVAL '{slide_s} seconds'{offset})"))
         } else {
             // Not always a multiple of the slide, and sometimes smaller.
-            let size_s = if self.random.one_in(3) { self.random.between(1, 3 * slide_s) } else { slide_s * self.random.between(2, 3) };
-            (size_s, format!("HOP({stream}, {time}, INTERVAL '{slide_s} seconds', INTERVAL '{size_s} seconds'{offset})"))
+            let size_s = if self.random.one_in(3) {
+                self.random.between(1, 3 * slide_s)
+            } else {
+                slide_s * self.random.between(2, 3)
+            };
+            (
+                size_s,
+                format!("HOP({stream}, {time}, INTERVAL '{slide_s} seconds', INTERVAL '{size_s} seconds'{offset})"),
+            )
         };
-        let bin = format!("date_bin(INTERVAL '{slide_s} seconds', {time}, TIMESTAMP '1970-01-01 00:00:00' + INTERVAL '{offset_s} seconds')");
+        let bin = format!(
+            "date_bin(INTERVAL '{slide_s} seconds', {time}, TIMESTAMP '1970-01-01 00:00:00' + INTERVAL '{offset_s} seconds')"
+        );
         let piece = |back: i64| {
             let start = format!("{bin} - INTERVAL '{} seconds'", back * slide_s);
             let end = format!("{start} + INTERVAL '{size_s} seconds'");
-            format!("SELECT *, {start} AS window_start, {end} AS window_end FROM {stream} WHERE {time} IS NOT NULL AND {time} < {end}")
+            format!(
+                "SELECT *, {start} AS window_start, {end} AS window_end FROM {stream} WHERE {time} IS NOT NULL AND {time} < {end}"
+            )
         };
         let windows_per_row = (size_s + slide_s - 1) / slide_s;
         let reference: Vec<String> = (0..windows_per_row).map(piece).collect();
@@ -90,7 +101,8 @@ impl Generator<'_> {
     /// Groups per window; the end of the window, or else its start, is the first column.
     fn per_window(&mut self, windows: &Windows) -> PerWindow {
         let source = &windows.source;
-        let bound = |name: &str| source.scope.iter().find(|named| named.text.ends_with(name)).map(|named| named.text.clone());
+        let bound =
+            |name: &str| source.scope.iter().find(|named| named.text.ends_with(name)).map(|named| named.text.clone());
         let (start, end) = (bound("window_start").unwrap_or_default(), bound("window_end").unwrap_or_default());
         let groups = match self.random.below(5) {
             0 => vec![start],

@@ -23,8 +23,18 @@ fn points_input() -> SchemaRef {
 fn family(input: &SchemaRef) -> Vec<Arc<AggregateFunctionExpr>> {
     let of_one = [var_samp_udaf(), var_pop_udaf(), stddev_udaf(), stddev_pop_udaf()];
     let of_two = [
-        covar_samp_udaf(), covar_pop_udaf(), corr_udaf(), regr_slope_udaf(), regr_intercept_udaf(), regr_count_udaf(),
-        regr_r2_udaf(), regr_avgx_udaf(), regr_avgy_udaf(), regr_sxx_udaf(), regr_syy_udaf(), regr_sxy_udaf(),
+        covar_samp_udaf(),
+        covar_pop_udaf(),
+        corr_udaf(),
+        regr_slope_udaf(),
+        regr_intercept_udaf(),
+        regr_count_udaf(),
+        regr_r2_udaf(),
+        regr_avgx_udaf(),
+        regr_avgy_udaf(),
+        regr_sxx_udaf(),
+        regr_syy_udaf(),
+        regr_sxy_udaf(),
     ];
     let one = of_one.iter().map(|udaf| function(udaf, vec![column(1)], input, false));
     one.chain(of_two.iter().map(|udaf| function(udaf, vec![column(1), column(2)], input, false))).collect()
