@@ -268,10 +268,7 @@ impl Driver {
                 replies.into_iter().for_each(|write| drop(write.reply.send(Err(error.clone()))));
             }
         }
-        self.batches += 1;
-        if self.over_memory || self.batches.is_multiple_of(MEMORY_CHECK_BATCHES) {
-            self.measure_memory();
-        }
+        self.check_memory();
         self.let_sources_go_on();
     }
 
@@ -297,20 +294,6 @@ impl Driver {
             *first += piece.rows;
         }
         writes
-    }
-
-    /// Lets the sources read on whose rows were taken, unless there is too much state.
-    pub fn let_sources_go_on(&mut self) {
-        if self.over_memory {
-            return;
-        }
-        for relation in std::mem::take(&mut self.owed) {
-            if let Some(Relation { role: Role::Source(source), .. }) = self.relations.get(&relation)
-                && let Some(reader) = &source.reader
-            {
-                reader.taken();
-            }
-        }
     }
 
     fn advance_sources(&mut self, sources: &[SourceRows]) -> Vec<Write> {
@@ -541,43 +524,10 @@ impl Driver {
         self.barrier(vec![Box::new(move |_| done.send(()).unwrap_or_default())]);
         let _ = wait.recv();
     }
-
-    /// Adds up the memory of all state; answers whether it is too much.
-    pub fn measure_memory(&mut self) -> bool {
-        let (reply, mut receiver) = unbounded_channel();
-        for task in &self.tasks {
-            let _ = task.commands.send(Command::Memory { reply: reply.clone() });
-        }
-        drop(reply);
-        let mut total = 0;
-        let mut by_relation: HashMap<RelationId, u64> = HashMap::new();
-        while let Some(report) = receiver.blocking_recv() {
-            for (relation, bytes) in report {
-                *by_relation.entry(relation).or_default() += bytes;
-                total += bytes;
-            }
-        }
-        self.shared.note_memory(by_relation);
-        let over = total > self.config.memory_limit_bytes;
-        if over && !self.over_memory {
-            tracing::warn!(
-                "state takes {} MB, more than memory_limit: writes are refused, and sources wait",
-                total >> 20
-            );
-        }
-        self.over_memory = over;
-        over
-    }
-
-    pub fn out_of_memory(&self) -> Error {
-        Error::OutOfMemory { limit_mb: self.config.memory_limit_bytes >> 20 }
-    }
 }
 
 /// Requests taken between two pieces of a back-fill, at most.
 const REQUESTS_BETWEEN_PIECES: usize = 64;
-/// The memory of all state is added up once in so many batches.
-const MEMORY_CHECK_BATCHES: u64 = 64;
 
 /// The one to tell: what stopped a task rather than what that did to its peers.
 fn worse(old: Option<Error>, new: Error) -> Error {

@@ -17,6 +17,7 @@ mod fold;
 mod late;
 mod log;
 mod log_guard;
+mod memory;
 mod merge;
 mod peers;
 mod relation;

@@ -300,7 +300,9 @@ fn column(reader: &mut Reader<'_>, position: usize, elements: &mut Elements) -> 
                 set_primary_key(vec![column.name.clone()], position, elements)?;
             }
             other => {
-                return Err(SqlError::unsupported(format!("column option {other} is not supported")).at(option_position));
+                return Err(
+                    SqlError::unsupported(format!("column option {other} is not supported")).at(option_position)
+                );
             }
         }
     }
