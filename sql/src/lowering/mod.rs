@@ -24,6 +24,7 @@ mod grouping_set;
 mod join;
 mod leaf;
 mod project;
+mod propagate_empty;
 mod refusal;
 mod relation;
 mod session;

@@ -19,7 +19,6 @@ use datafusion::optimizer::eliminate_outer_join::EliminateOuterJoin;
 use datafusion::optimizer::extract_equijoin_predicate::ExtractEquijoinPredicate;
 use datafusion::optimizer::optimize_projections::OptimizeProjections;
 use datafusion::optimizer::optimize_unions::OptimizeUnions;
-use datafusion::optimizer::propagate_empty_relation::PropagateEmptyRelation;
 use datafusion::optimizer::push_down_filter::PushDownFilter;
 use datafusion::optimizer::rewrite_set_comparison::RewriteSetComparison;
 use datafusion::optimizer::scalar_subquery_to_join::ScalarSubqueryToJoin;
@@ -27,6 +26,7 @@ use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
 use datafusion::prelude::SessionConfig;
 
 use super::distinct_on::DistinctOnToRowNumber;
+use super::propagate_empty::PropagateEmpty;
 
 /// A planning session for one view, made from the user's: same catalog and functions, fixed settings. A view must mean the
 /// same to everyone and after every restart, so nothing the user can SET may reach its plan. Make a new one per view: the
@@ -80,7 +80,7 @@ pub fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
         Arc::new(EliminateFilter::new()),
         Arc::new(EliminateCrossJoin::new()),
         Arc::new(EliminateLimit::new()),
-        Arc::new(PropagateEmptyRelation::new()),
+        Arc::new(PropagateEmpty::default()),
         Arc::new(EliminateOuterJoin::new()),
         Arc::new(PushDownFilter::new()),
         Arc::new(EliminateGroupByConstant::new()),

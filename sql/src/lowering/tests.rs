@@ -280,6 +280,15 @@ fn what_has_no_incremental_form_is_refused_with_a_reason() {
 }
 
 #[test]
+fn a_union_with_one_input_left_keeps_its_names() {
+    let query = "SELECT x.n, x.m FROM (SELECT CAST(0 AS BIGINT) AS n, name AS m FROM users \
+                 UNION ALL (SELECT user_id AS c, item AS d FROM sales UNION SELECT user_id AS c, item AS d FROM sales) \
+                 EXCEPT ALL SELECT user_id AS e, item AS f FROM sales) AS x WHERE x.n IN (4, 5)";
+    let answer = answer(&Relations::new(), query);
+    assert!(answer.contains("Input: sales") && !answer.contains("Input: users"), "{answer}");
+}
+
+#[test]
 fn only_a_count_is_never_null() {
     let relations = Relations::new();
     let calls = "approx_distinct(item) AS d, regr_count(amount, amount) AS r, count(*) AS n FROM sales";
