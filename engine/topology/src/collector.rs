@@ -1,0 +1,253 @@
+//! Collectors: what a component emits, acks and fails through.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::anchor::{Anchors, RootId, Roots, descend};
+use crate::clock::Moment;
+use crate::error_log::ErrorLog;
+use crate::hook::TaskHook;
+use crate::inbox::Signal;
+use crate::ledger::{Done, Ledger};
+use crate::message::AckBuffer;
+use crate::outputs::Outputs;
+use crate::stream::TaskId;
+use crate::tuple::{Row, Tuple};
+use crate::{Outcome, Value};
+
+/// What a spout emits through.
+pub struct SpoutCollector {
+    pub(crate) outputs: Outputs,
+    /// `None`: acking is off.
+    pub(crate) ledger: Option<Ledger>,
+    /// The spout task's place among the topology's.
+    pub(crate) spout: usize,
+    /// Roots that were done as soon as they were emitted.
+    pub(crate) done: VecDeque<Done>,
+    pub(crate) now: Moment,
+    pub(crate) errors: Arc<ErrorLog>,
+    pub(crate) hooks: Vec<Box<dyn TaskHook>>,
+}
+
+impl SpoutCollector {
+    /// Emits a tuple on the default stream and forgets it. Returns the tasks that get a copy.
+    #[inline]
+    pub fn emit(&mut self, row: impl Row) -> Outcome<&[TaskId]> {
+        let stream = self.outputs.default_stream()?;
+        self.send(stream, None, row, None)
+    }
+
+    /// Emits a tuple on the default stream; the spout will be told its fate by this message id.
+    #[inline]
+    pub fn emit_tracked(&mut self, row: impl Row, id: impl Into<Value>) -> Outcome<&[TaskId]> {
+        let stream = self.outputs.default_stream()?;
+        self.send(stream, None, row, Some(id.into()))
+    }
+
+    /// Emits a tuple on a stream, tracked if it has a message id.
+    pub fn emit_on(&mut self, stream: &str, row: impl Row, id: Option<Value>) -> Outcome<&[TaskId]> {
+        let stream = self.outputs.stream(stream)?;
+        self.send(stream, None, row, id)
+    }
+
+    /// Emits a tuple on a direct stream to one task, tracked if it has a message id.
+    pub fn emit_direct(&mut self, task: TaskId, stream: &str, row: impl Row, id: Option<Value>) -> Outcome {
+        let stream = self.outputs.stream(stream)?;
+        self.send(stream, Some(task), row, id).map(drop)
+    }
+
+    /// How many of its tuples are neither acked nor failed.
+    pub fn pending(&self) -> usize {
+        self.ledger.as_ref().map_or(0, Ledger::open_roots)
+    }
+
+    /// Tells the operator of the topology of an error, without stopping anything.
+    pub fn report_error(&mut self, message: impl Into<String>) {
+        self.errors.report(self.now, message.into());
+    }
+
+    #[inline]
+    fn send(&mut self, stream: usize, task: Option<TaskId>, row: impl Row, id: Option<Value>) -> Outcome<&[TaskId]> {
+        self.hooks.iter_mut().for_each(|hook| hook.on_emit());
+        let Some(id) = id else { return self.outputs.emit(stream, task, row, |_| Roots::None) };
+        let done = Done { id, emitted_at: self.now };
+        let Some(ledger) = &mut self.ledger else {
+            let receivers = self.outputs.emit(stream, task, row, |_| Roots::None)?;
+            self.done.push_back(done);
+            return Ok(receivers);
+        };
+        let root = RootId::new(self.spout, ledger.next_number());
+        let mut sum = 0;
+        let receivers = self.outputs.emit(stream, task, row, |edges| {
+            let edge = edges.next();
+            sum ^= edge;
+            Roots::One(root, edge)
+        })?;
+        self.done.extend(ledger.seal(sum, receivers.len(), done));
+        Ok(receivers)
+    }
+}
+
+/// What a bolt emits, acks and fails through.
+pub struct BoltCollector {
+    pub(crate) outputs: Outputs,
+    pub(crate) acks: AckBuffer,
+    pub(crate) now: Moment,
+    pub(crate) errors: Arc<ErrorLog>,
+    pub(crate) hooks: Vec<Box<dyn TaskHook>>,
+    pub(crate) remote: RemoteCollector,
+    pub(crate) acked: u64,
+    pub(crate) failed: u64,
+}
+
+impl BoltCollector {
+    /// Emits a tuple on the default stream, descending from `anchors`: a tuple, several, or `()` for none. Returns the tasks that get a copy.
+    #[inline]
+    pub fn emit(&mut self, anchors: impl Anchors, row: impl Row) -> Outcome<&[TaskId]> {
+        let stream = self.outputs.default_stream()?;
+        self.send(stream, None, anchors, row)
+    }
+
+    /// Emits a tuple on a stream.
+    pub fn emit_on(&mut self, stream: &str, anchors: impl Anchors, row: impl Row) -> Outcome<&[TaskId]> {
+        let stream = self.outputs.stream(stream)?;
+        self.send(stream, None, anchors, row)
+    }
+
+    /// Emits a tuple on a direct stream to one task.
+    pub fn emit_direct(&mut self, task: TaskId, stream: &str, anchors: impl Anchors, row: impl Row) -> Outcome {
+        let stream = self.outputs.stream(stream)?;
+        self.send(stream, Some(task), anchors, row).map(drop)
+    }
+
+    #[inline]
+    fn send(
+        &mut self,
+        stream: usize,
+        task: Option<TaskId>,
+        anchors: impl Anchors,
+        row: impl Row,
+    ) -> Outcome<&[TaskId]> {
+        self.hooks.iter_mut().for_each(|hook| hook.on_emit());
+        self.outputs.emit(stream, task, row, |edges| descend(&anchors, edges))
+    }
+
+    /// The bolt is done with these tuples. Acking a tuple a second time has no effect.
+    #[inline]
+    pub fn ack(&mut self, tuples: impl Anchors) {
+        tuples.each(&mut |anchor| self.acks.ack(anchor.take()));
+        self.acked += 1;
+        self.hooks.iter_mut().for_each(|hook| hook.on_ack());
+    }
+
+    /// Fails the trees of these tuples at once.
+    pub fn fail(&mut self, tuples: impl Anchors) {
+        tuples.each(&mut |anchor| self.acks.fail(anchor.take()));
+        self.failed += 1;
+        self.hooks.iter_mut().for_each(|hook| hook.on_fail());
+    }
+
+    /// Begins the message time-out of the trees of these tuples anew.
+    pub fn reset_timeout(&mut self, tuples: impl Anchors) {
+        tuples.each(&mut |anchor| anchor.each_root(|root| self.acks.reset(root.spout(), root.number())));
+    }
+
+    /// Tells the operator of the topology of an error, without failing anything.
+    pub fn report_error(&mut self, message: impl Into<String>) {
+        self.errors.report(self.now, message.into());
+    }
+
+    /// What other threads emit, ack and fail through. The tuples they work on are taken out with [`Tuple::hold`].
+    pub fn remote(&self) -> RemoteCollector {
+        self.remote.clone()
+    }
+
+    /// The time at which the executor called.
+    pub fn now(&self) -> Moment {
+        self.now
+    }
+}
+
+/// What a basic bolt emits through: everything is anchored to the tuple it was given.
+pub struct BasicCollector<'a, 'b> {
+    tuple: &'a Tuple<'b>,
+    collector: &'a mut BoltCollector,
+}
+
+impl<'a, 'b> BasicCollector<'a, 'b> {
+    pub(crate) fn new(tuple: &'a Tuple<'b>, collector: &'a mut BoltCollector) -> BasicCollector<'a, 'b> {
+        BasicCollector { tuple, collector }
+    }
+
+    /// Emits a tuple on the default stream. Returns the tasks that get a copy.
+    pub fn emit(&mut self, row: impl Row) -> Outcome<&[TaskId]> {
+        self.collector.emit(self.tuple, row)
+    }
+
+    /// Emits a tuple on a stream.
+    pub fn emit_on(&mut self, stream: &str, row: impl Row) -> Outcome<&[TaskId]> {
+        self.collector.emit_on(stream, self.tuple, row)
+    }
+
+    /// Emits a tuple on a direct stream to one task.
+    pub fn emit_direct(&mut self, task: TaskId, stream: &str, row: impl Row) -> Outcome {
+        self.collector.emit_direct(task, stream, self.tuple, row)
+    }
+
+    /// Tells the operator of the topology of an error, without failing the tuple.
+    pub fn report_error(&mut self, message: impl Into<String>) {
+        self.collector.report_error(message);
+    }
+}
+
+type Work = Box<dyn FnOnce(&mut BoltCollector) -> Outcome + Send>;
+
+/// Lets other threads use a bolt's collector: what they ask for is done in the bolt's own thread, in the order asked.
+#[derive(Clone)]
+pub struct RemoteCollector {
+    work: Arc<Mutex<VecDeque<Work>>>,
+    signal: Waker,
+}
+
+impl RemoteCollector {
+    pub(crate) fn new(signal: Waker) -> RemoteCollector {
+        RemoteCollector { work: Arc::default(), signal }
+    }
+
+    /// Has `work` done with the collector, soon.
+    pub fn run(&self, work: impl FnOnce(&mut BoltCollector) -> Outcome + Send + 'static) {
+        self.work.lock().push_back(Box::new(work));
+        self.signal.wake();
+    }
+
+    pub(crate) fn next(&self) -> Option<Work> {
+        self.work.lock().pop_front()
+    }
+}
+
+/// Asks the engine to call a component soon: a spout's `next_tuple`, a bolt's `poll`.
+#[derive(Clone)]
+pub struct Waker {
+    pub(crate) asked: Arc<std::sync::atomic::AtomicBool>,
+    pub(crate) executor: Arc<Mutex<Arc<Signal>>>,
+}
+
+impl Waker {
+    pub(crate) fn new(signal: Arc<Signal>) -> Waker {
+        Waker { asked: Arc::default(), executor: Arc::new(Mutex::new(signal)) }
+    }
+
+    /// Asks for a call.
+    pub fn wake(&self) {
+        self.asked.store(true, std::sync::atomic::Ordering::SeqCst);
+        self.executor.lock().raise();
+    }
+
+    /// Whether a call was asked for since the last time.
+    pub(crate) fn take(&self) -> bool {
+        self.asked.load(std::sync::atomic::Ordering::Relaxed)
+            && self.asked.swap(false, std::sync::atomic::Ordering::SeqCst)
+    }
+}

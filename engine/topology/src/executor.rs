@@ -1,0 +1,124 @@
+//! Executors: threads that step tasks.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::clock::{Clock, Moment};
+use crate::inbox::Signal;
+use crate::task::{Step, Task};
+use crate::{Error, Result};
+
+/// Rounds without anything to do before the thread sleeps: a few microseconds, in which a busy neighbour often sends more.
+const SPINS_MAX: u32 = 50;
+/// A task that waits for room looks again after this long at the latest.
+const BLOCKED_MAX: Duration = Duration::from_millis(1);
+
+/// A thread, and the tasks it steps.
+pub(crate) struct Executor {
+    /// The place of the component that its tasks are of.
+    pub component: usize,
+    signal: Arc<Signal>,
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<Vec<Task>>,
+}
+
+impl Executor {
+    /// Starts a thread that steps these tasks.
+    pub fn start(name: &str, mut tasks: Vec<Task>, clock: Arc<dyn Clock>) -> Result<Executor> {
+        let signal = Signal::new();
+        let stop = Arc::new(AtomicBool::new(false));
+        let component = tasks.first().map_or(0, Task::component);
+        let label = format!("{name}-{}", tasks.first().map_or(0, |task| task.id().0));
+        let run = Run { signal: signal.clone(), stop: stop.clone(), clock };
+        let work = move || {
+            run.signal.attach();
+            tasks.iter_mut().for_each(|task| task.set_signal(&run.signal));
+            run.run(&mut tasks);
+            tasks
+        };
+        let thread = std::thread::Builder::new().name(label).spawn(work);
+        let failed = |error| Error::Component { component: name.into(), reason: format!("no thread: {error}") };
+        Ok(Executor { component, signal, stop, thread: thread.map_err(failed)? })
+    }
+
+    /// Asks the thread to end after the step it is in.
+    pub fn ask_to_stop(&self) {
+        self.stop.store(true, Ordering::SeqCst);
+        self.signal.raise();
+    }
+
+    /// Ends the thread after the step it is in; its tasks. When it hasn't ended after `longest`, because user code holds it, it goes on and is
+    /// given back.
+    pub fn stop(self, longest: Duration) -> std::result::Result<Vec<Task>, Executor> {
+        self.ask_to_stop();
+        let step = Duration::from_micros(200);
+        let mut waited = Duration::ZERO;
+        while !self.thread.is_finished() && waited < longest {
+            std::thread::sleep(step);
+            waited += step;
+        }
+        if self.thread.is_finished() {
+            return Ok(self.thread.join().unwrap_or_default());
+        }
+        self.stop.store(false, Ordering::SeqCst);
+        Err(self)
+    }
+}
+
+struct Run {
+    signal: Arc<Signal>,
+    stop: Arc<AtomicBool>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Run {
+    fn run(&self, tasks: &mut [Task]) {
+        let busy_wait = tasks.iter().any(Task::busy_wait);
+        let mut idle_rounds = 0;
+        while !self.stop.load(Ordering::Relaxed) {
+            self.signal.take();
+            let now = self.clock.now();
+            let steps = tasks.iter_mut().map(|task| task.step(now));
+            let Some(rest) = steps.fold(Some(Rest::default()), Rest::and) else {
+                idle_rounds = 0;
+                continue;
+            };
+            idle_rounds += 1;
+            if busy_wait || idle_rounds < SPINS_MAX {
+                std::hint::spin_loop();
+                continue;
+            }
+            self.signal.wait(rest.longest(self.clock.now()));
+        }
+    }
+}
+
+/// How long the tasks of an executor have nothing to do.
+#[derive(Default)]
+struct Rest {
+    until: Option<Moment>,
+    blocked: bool,
+}
+
+impl Rest {
+    /// `None`: there is something to do.
+    fn and(rest: Option<Rest>, step: Step) -> Option<Rest> {
+        // A task that is busy doesn't keep the others from being stepped: `fold` goes on.
+        let rest = rest?;
+        match step {
+            Step::Busy => None,
+            Step::Blocked => Some(Rest { blocked: true, ..rest }),
+            Step::Idle(until) => Some(Rest { until: [rest.until, until].into_iter().flatten().min(), ..rest }),
+        }
+    }
+
+    fn longest(&self, now: Moment) -> Option<Duration> {
+        let until = self.until.map(|until| until.since(now));
+        match self.blocked {
+            true => Some(until.map_or(BLOCKED_MAX, |until| until.min(BLOCKED_MAX))),
+            false => until,
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! `Inbox`: what waits for a task. Bounded in tuples; control messages are few and always get in.
+//!
+//! That acks always get in keeps the graph from deadlocking: a spout waits for room at a bolt, a bolt never waits for a spout. They are bounded
+//! all the same, by the tuples that wait in the bounded inboxes of bolts.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::Thread;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::message::{Control, Message};
+
+/// Wakes one executor's thread.
+#[derive(Debug)]
+pub(crate) struct Signal {
+    thread: Mutex<Option<Thread>>,
+    raised: AtomicBool,
+    parked: AtomicBool,
+}
+
+impl Signal {
+    pub fn new() -> Arc<Signal> {
+        Arc::new(Signal { thread: Mutex::new(None), raised: AtomicBool::new(false), parked: AtomicBool::new(false) })
+    }
+
+    /// The calling thread is the one to wake from now on.
+    pub fn attach(&self) {
+        *self.thread.lock() = Some(std::thread::current());
+    }
+
+    /// There is something to do.
+    pub fn raise(&self) {
+        self.raised.store(true, Ordering::SeqCst);
+        if self.parked.load(Ordering::SeqCst)
+            && let Some(thread) = &*self.thread.lock()
+        {
+            thread.unpark();
+        }
+    }
+
+    /// Whether it was raised since the last call.
+    pub fn take(&self) -> bool {
+        self.raised.load(Ordering::Relaxed) && self.raised.swap(false, Ordering::SeqCst)
+    }
+
+    /// Sleeps until it is raised or the time has passed; `None` has no bound.
+    pub fn wait(&self, longest: Option<Duration>) {
+        self.parked.store(true, Ordering::SeqCst);
+        if !self.raised.load(Ordering::SeqCst) {
+            match longest {
+                Some(longest) => std::thread::park_timeout(longest),
+                None => std::thread::park(),
+            }
+        }
+        self.parked.store(false, Ordering::SeqCst);
+        self.take();
+    }
+}
+
+#[derive(Debug, Default)]
+struct Content {
+    data: VecDeque<Message>,
+    control: VecDeque<Control>,
+    /// Tuples in `data`.
+    tuples: usize,
+    /// Executors that found it full.
+    waiting: Vec<Arc<Signal>>,
+    owner: Option<Arc<Signal>>,
+}
+
+/// What waits for a task.
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    content: Mutex<Content>,
+    capacity: usize,
+    /// `Content::tuples`, for those who only want to know how full it is.
+    tuples: AtomicUsize,
+    /// Whether there is anything to take.
+    filled: AtomicBool,
+}
+
+impl Inbox {
+    /// With room for this many tuples. A batch larger than that gets in when nothing waits.
+    pub fn new(capacity: usize) -> Inbox {
+        let content = Mutex::new(Content::default());
+        Inbox { content, capacity, tuples: AtomicUsize::new(0), filled: AtomicBool::new(false) }
+    }
+
+    /// The executor that its task runs on.
+    pub fn set_owner(&self, owner: &Arc<Signal>) {
+        self.content.lock().owner = Some(owner.clone());
+        owner.raise();
+    }
+
+    /// Puts a message in, or gives it back when it is full; then `sender` is woken when there is room.
+    pub fn offer(&self, message: Message, sender: Option<&Arc<Signal>>) -> Result<(), Message> {
+        let tuples = message.tuples();
+        let mut content = self.content.lock();
+        if content.tuples > 0 && content.tuples + tuples > self.capacity {
+            if let Some(sender) = sender
+                && !content.waiting.iter().any(|waiting| Arc::ptr_eq(waiting, sender))
+            {
+                content.waiting.push(sender.clone());
+            }
+            return Err(message);
+        }
+        self.put(&mut content, message, tuples);
+        Ok(())
+    }
+
+    /// Puts a message in although it may be full: on the edges of a cycle, where waiting could be for ever.
+    pub fn force(&self, message: Message) {
+        let tuples = message.tuples();
+        self.put(&mut self.content.lock(), message, tuples);
+    }
+
+    fn put(&self, content: &mut Content, message: Message, tuples: usize) {
+        content.data.push_back(message);
+        content.tuples += tuples;
+        self.tuples.store(content.tuples, Ordering::Relaxed);
+        self.fill(content);
+    }
+
+    /// Puts a control message in.
+    pub fn control(&self, control: Control) {
+        let mut content = self.content.lock();
+        content.control.push_back(control);
+        self.fill(&content);
+    }
+
+    fn fill(&self, content: &Content) {
+        self.filled.store(true, Ordering::SeqCst);
+        if let Some(owner) = &content.owner {
+            owner.raise();
+        }
+    }
+
+    /// Takes everything that waits.
+    pub fn take(&self, data: &mut VecDeque<Message>, control: &mut VecDeque<Control>) {
+        if !self.filled.load(Ordering::SeqCst) {
+            return;
+        }
+        let mut content = self.content.lock();
+        self.filled.store(false, Ordering::SeqCst);
+        if data.is_empty() {
+            std::mem::swap(data, &mut content.data);
+        } else {
+            data.append(&mut content.data);
+        }
+        control.append(&mut content.control);
+        content.tuples = 0;
+        self.tuples.store(0, Ordering::Relaxed);
+        content.waiting.drain(..).for_each(|sender| sender.raise());
+    }
+
+    /// Takes the control messages that wait.
+    pub fn take_control(&self, control: &mut VecDeque<Control>) {
+        if self.filled.load(Ordering::SeqCst) {
+            control.append(&mut self.content.lock().control);
+        }
+    }
+
+    /// How full it is: 0 empty, 1 full.
+    pub fn load(&self) -> f64 {
+        self.tuples.load(Ordering::Relaxed) as f64 / self.capacity as f64
+    }
+
+    /// Whether nothing waits, control messages included.
+    pub fn is_empty(&self) -> bool {
+        !self.filled.load(Ordering::SeqCst)
+    }
+
+    /// Tuples that wait.
+    pub fn len(&self) -> usize {
+        self.tuples.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::TaskId;
+    use crate::tuple::TupleBatch;
+
+    fn batch(stream: u32, len: usize) -> Message {
+        Message::Tuples(TupleBatch { stream, source: TaskId(1), arity: 0, len, values: vec![], anchors: vec![] })
+    }
+
+    #[test]
+    fn a16_it_takes_exactly_its_capacity_and_then_refuses() {
+        let inbox = Inbox::new(64);
+        assert!((0..64).all(|_| inbox.offer(batch(0, 1), None).is_ok()));
+        assert!(inbox.offer(batch(0, 1), None).is_err());
+        assert_eq!(inbox.load(), 1.0);
+        inbox.take(&mut VecDeque::new(), &mut VecDeque::new());
+        assert_eq!(inbox.load(), 0.0);
+        assert!(inbox.offer(batch(0, 1), None).is_ok());
+    }
+
+    #[test]
+    fn a16_a_refused_sender_is_woken_when_there_is_room() {
+        let inbox = Inbox::new(1);
+        let sender = Signal::new();
+        inbox.offer(batch(0, 1), Some(&sender)).unwrap();
+        inbox.offer(batch(0, 1), Some(&sender)).unwrap_err();
+        assert!(!sender.take());
+        inbox.take(&mut VecDeque::new(), &mut VecDeque::new());
+        assert!(sender.take());
+    }
+
+    #[test]
+    fn a17_what_one_sender_puts_in_comes_out_in_order() {
+        let inbox = Arc::new(Inbox::new(100));
+        let threads: Vec<_> = (0..4)
+            .map(|sender| {
+                let inbox = inbox.clone();
+                std::thread::spawn(move || {
+                    for number in 0..1000 {
+                        let mut message = batch(sender * 1000 + number, 1);
+                        while let Err(refused) = inbox.offer(message, None) {
+                            message = refused;
+                            std::thread::yield_now();
+                        }
+                    }
+                })
+            })
+            .collect();
+        let mut next = [0; 4];
+        let mut data = VecDeque::new();
+        while next.iter().sum::<u32>() < 4000 {
+            inbox.take(&mut data, &mut VecDeque::new());
+            for message in data.drain(..) {
+                let Message::Tuples(batch) = message else { unreachable!("only batches were sent") };
+                let sender = (batch.stream / 1000) as usize;
+                assert_eq!(batch.stream % 1000, next[sender]);
+                next[sender] += 1;
+            }
+        }
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+    }
+}

@@ -1,0 +1,354 @@
+//! `SpoutTask`: one instance of a spout at work.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::restart::Restart;
+use super::{Report, Step, Wiring, guarded, message_of};
+use crate::clock::Moment;
+use crate::collector::SpoutCollector;
+use crate::component::Spout;
+use crate::config::Settings;
+use crate::ledger::Done;
+use crate::message::{Acks, Control};
+
+/// Calls of `next_tuple` in one step, at most.
+const CALLS_MAX: usize = 256;
+/// An idle spout is asked again after this long, and then less and less often.
+const IDLE_FIRST: Duration = Duration::from_micros(50);
+const IDLE_MAX: Duration = Duration::from_millis(1);
+/// How often groupings are told the load of their targets.
+const LOAD_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Whether a root came to a good end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Acked,
+    Failed,
+}
+
+/// One instance of a spout at work.
+pub(crate) struct SpoutTask {
+    pub wiring: Wiring,
+    pub settings: Settings,
+    make: Arc<dyn Fn() -> Box<dyn Spout> + Send + Sync>,
+    /// `None` before it is opened first, and after it has failed.
+    spout: Option<Box<dyn Spout>>,
+    collector: SpoutCollector,
+    /// Where it goes on after a crash.
+    position: Option<Vec<u8>>,
+    /// The operator wants it to emit; the spout has been told.
+    wanted: bool,
+    active: bool,
+    /// A checkpoint is being taken.
+    paused: bool,
+    /// Roots that are done, of which the spout hasn't been told.
+    finished: VecDeque<(Done, Fate)>,
+    restart: Restart,
+    next_rotation: Option<Moment>,
+    last_flush: Moment,
+    next_load: Moment,
+    idle: Duration,
+    acked: u64,
+    failed: u64,
+    /// Positions given to checkpoints that aren't durable yet.
+    positions: VecDeque<(u64, Vec<u8>)>,
+}
+
+impl SpoutTask {
+    pub fn new(
+        wiring: Wiring,
+        settings: Settings,
+        make: Arc<dyn Fn() -> Box<dyn Spout> + Send + Sync>,
+        collector: SpoutCollector,
+        position: Option<Vec<u8>>,
+    ) -> SpoutTask {
+        SpoutTask {
+            wiring,
+            settings,
+            make,
+            spout: None,
+            collector,
+            position,
+            wanted: false,
+            active: false,
+            paused: false,
+            finished: VecDeque::new(),
+            restart: Restart::default(),
+            next_rotation: None,
+            last_flush: Moment(0),
+            next_load: Moment(0),
+            idle: IDLE_FIRST,
+            acked: 0,
+            failed: 0,
+            positions: VecDeque::new(),
+        }
+    }
+
+    /// Does some of what is to be done.
+    pub fn step(&mut self, now: Moment) -> Step {
+        self.collector.now = now;
+        let mut busy = self.take_control();
+        self.rotate(now);
+        if self.spout.is_none() && !self.open(now) {
+            self.publish();
+            return Step::Idle(self.wanted.then(|| self.restart.due()));
+        }
+        busy |= self.tell_fates();
+        self.set_active();
+        self.refresh_load(now);
+        if !self.wiring.send(&mut self.collector.outputs.batches) {
+            self.publish();
+            return Step::Blocked;
+        }
+        let emitted = self.may_emit() && self.emit_some();
+        if !emitted || now.since(self.last_flush) >= self.settings.flush_interval {
+            self.last_flush = now;
+            self.collector.outputs.batches.flush();
+        }
+        let sent = self.wiring.send(&mut self.collector.outputs.batches);
+        self.publish();
+        match () {
+            () if !sent => Step::Blocked,
+            () if busy || emitted || self.has_news() => Step::Busy,
+            () => self.rest(now),
+        }
+    }
+
+    fn has_news(&self) -> bool {
+        !self.finished.is_empty() || !self.collector.done.is_empty()
+    }
+
+    /// Asked again when the spout says, or after longer and longer waits.
+    fn rest(&mut self, now: Moment) -> Step {
+        let polled = match (self.may_emit(), self.spout.as_ref().and_then(|spout| spout.next_poll())) {
+            (false, _) => None,
+            (true, Some(poll)) => Some(poll),
+            (true, None) => {
+                let next = now.after(self.idle);
+                self.idle = (self.idle * 2).min(IDLE_MAX);
+                Some(next)
+            }
+        };
+        let rotation = self.next_rotation.filter(|_| self.collector.pending() > 0);
+        Step::Idle([polled, rotation].into_iter().flatten().min())
+    }
+
+    fn may_emit(&self) -> bool {
+        self.active && !self.paused && self.collector.pending() < self.settings.max_spout_pending
+    }
+
+    fn take_control(&mut self) -> bool {
+        self.wiring.inbox.take(&mut self.wiring.data, &mut self.wiring.control);
+        let mut any = self.wiring.context.waker.take();
+        while let Some(control) = self.wiring.control.pop_front() {
+            any = true;
+            match control {
+                Control::Acks(acks) => self.apply(acks),
+                Control::SetActive(active) => self.wanted = active,
+                Control::Checkpoint { number, aligned } => self.checkpoint(number, aligned),
+                Control::Resume => self.paused = false,
+                Control::Durable(number) => self.note_durable(number),
+            }
+        }
+        any
+    }
+
+    fn apply(&mut self, acks: Acks) {
+        let Some(ledger) = &mut self.collector.ledger else { return };
+        for (number, sum) in acks.sums {
+            self.finished.extend(ledger.apply(number, sum).map(|done| (done, Fate::Acked)));
+        }
+        for number in acks.fails {
+            self.finished.extend(ledger.fail(number).map(|done| (done, Fate::Failed)));
+        }
+        acks.resets.into_iter().for_each(|number| ledger.reset(number));
+    }
+
+    /// Fails what is too old.
+    fn rotate(&mut self, now: Moment) {
+        let (Some(timeout), Some(ledger)) = (self.settings.message_timeout, &mut self.collector.ledger) else { return };
+        let due = *self.next_rotation.get_or_insert(now.after(timeout));
+        if now < due {
+            return;
+        }
+        self.next_rotation = Some(now.after(timeout));
+        self.finished.extend(ledger.rotate().into_iter().map(|done| (done, Fate::Failed)));
+    }
+
+    /// Opens the spout for the first time, or anew after it has failed; then what was open is failed to the new instance.
+    fn open(&mut self, now: Moment) -> bool {
+        if !self.wanted || now < self.restart.due() {
+            return false;
+        }
+        let context = self.wiring.context.clone();
+        let position = self.position.clone();
+        let made = guarded(|| {
+            let mut spout = (self.make)();
+            spout.open(&context)?;
+            if let Some(position) = &position {
+                spout.seek(position)?;
+            }
+            Ok(spout)
+        });
+        match made {
+            Ok(Ok(spout)) => {
+                self.spout = Some(spout);
+                self.active = false;
+                self.collector.hooks.append(&mut self.wiring.context.hooks.lock());
+                let lost = self.collector.ledger.as_mut().map(|ledger| ledger.drain()).unwrap_or_default();
+                self.finished.extend(lost.into_iter().map(|done| (done, Fate::Failed)));
+                true
+            }
+            Ok(Err(failure)) => self.give_up(format!("could not be opened: {failure}")),
+            Err(panicked) => self.give_up(panicked.message()),
+        }
+    }
+
+    /// Drops the instance; a new one is made when it is time.
+    fn give_up(&mut self, message: String) -> bool {
+        self.spout = None;
+        self.restart.note_failure(self.collector.now);
+        self.wiring.metrics.restarts.fetch_add(1, Ordering::Relaxed);
+        self.wiring.report_failed(&message);
+        self.collector.report_error(message);
+        false
+    }
+
+    /// Calls the spout. An error is reported; after a panic the instance is given up.
+    fn call(&mut self, work: impl FnOnce(&mut dyn Spout, &mut SpoutCollector) -> crate::Outcome) {
+        let Some(spout) = &mut self.spout else { return };
+        let collector = &mut self.collector;
+        match guarded(|| work(spout.as_mut(), collector)) {
+            Err(panicked) => drop(self.give_up(panicked.message())),
+            outcome => message_of(outcome).into_iter().for_each(|message| self.collector.report_error(message)),
+        }
+    }
+
+    fn set_active(&mut self) {
+        if self.wanted == self.active {
+            return;
+        }
+        self.active = self.wanted;
+        match self.active {
+            true => self.call(|spout, collector| spout.activate(collector)),
+            false => self.call(|spout, collector| spout.deactivate(collector)),
+        }
+    }
+
+    /// Tells the spout what has become of its tuples.
+    fn tell_fates(&mut self) -> bool {
+        let immediate = self.collector.done.drain(..).map(|done| (done, Fate::Acked));
+        self.finished.extend(immediate);
+        let any = !self.finished.is_empty();
+        while self.spout.is_some()
+            && let Some((done, fate)) = self.finished.pop_front()
+        {
+            self.tell(done, fate);
+        }
+        any
+    }
+
+    fn tell(&mut self, done: Done, fate: Fate) {
+        let took = self.collector.now.since(done.emitted_at);
+        match fate {
+            Fate::Acked => {
+                self.acked += 1;
+                self.wiring.metrics.complete_latency.record(took);
+                self.collector.hooks.iter_mut().for_each(|hook| hook.on_spout_ack(&done.id, took));
+                self.call(|spout, collector| spout.ack(done.id, collector));
+            }
+            Fate::Failed => {
+                self.failed += 1;
+                self.wiring.report_failed("a tuple failed or timed out");
+                self.collector.hooks.iter_mut().for_each(|hook| hook.on_spout_fail(&done.id, took));
+                self.call(|spout, collector| spout.fail(done.id, collector));
+            }
+        }
+    }
+
+    /// Asks for tuples until there is none, or a batch is full. Returns whether there were some.
+    fn emit_some(&mut self) -> bool {
+        let before = self.collector.outputs.emitted;
+        let pending_max = self.settings.max_spout_pending;
+        self.call(|spout, collector| {
+            for _ in 0..CALLS_MAX {
+                let before = collector.outputs.emitted;
+                spout.next_tuple(collector)?;
+                let full = !collector.outputs.batches.ready.is_empty() || collector.pending() >= pending_max;
+                if full || collector.outputs.emitted == before {
+                    break;
+                }
+            }
+            Ok(())
+        });
+        let emitted = self.collector.outputs.emitted != before;
+        if emitted {
+            self.idle = IDLE_FIRST;
+        }
+        emitted
+    }
+
+    fn refresh_load(&mut self, now: Moment) {
+        if now >= self.next_load {
+            self.next_load = now.after(LOAD_INTERVAL);
+            let wire = &self.wiring.wire;
+            self.collector.outputs.refresh_load(|task| wire.load(task));
+        }
+    }
+
+    /// Tells where the spout stands. If the checkpoint is aligned nothing more is emitted until it is taken everywhere.
+    fn checkpoint(&mut self, number: u64, aligned: bool) {
+        if aligned {
+            self.paused = true;
+            self.collector.outputs.batches.barrier(number);
+        }
+        let mut part = self.wiring.part();
+        if let Some(spout) = &mut self.spout {
+            match guarded(|| Ok(spout.position())) {
+                Ok(Ok(position)) => part.position = position,
+                _ => drop(self.give_up("panicked in position()".into())),
+            }
+        } else {
+            part.position = self.position.clone();
+        }
+        if let Some(position) = &part.position {
+            self.positions.push_back((number, position.clone()));
+        }
+        let _ = self.wiring.reports.send(Report::Checkpoint { number, part });
+    }
+
+    fn note_durable(&mut self, number: u64) {
+        while let Some((of, position)) = self.positions.pop_front_if(|(of, _)| *of <= number) {
+            debug_assert!(of <= number, "older positions are durable with the newer");
+            self.call(|spout, _| {
+                spout.committed(&position);
+                Ok(())
+            });
+            self.position = Some(position);
+        }
+    }
+
+    fn publish(&self) {
+        let metrics = &self.wiring.metrics;
+        metrics.emitted.store(self.collector.outputs.emitted, Ordering::Relaxed);
+        metrics.transferred.store(self.collector.outputs.transferred, Ordering::Relaxed);
+        metrics.acked.store(self.acked, Ordering::Relaxed);
+        metrics.failed.store(self.failed, Ordering::Relaxed);
+        let told = self.finished.len() + self.collector.done.len();
+        let unsent = usize::from(!self.collector.outputs.batches.is_empty());
+        metrics.pending.store((self.collector.pending() + told + unsent) as u64, Ordering::Relaxed);
+    }
+
+    /// The topology ends in order.
+    pub fn close(&mut self) {
+        self.call(|spout, _| {
+            spout.close();
+            Ok(())
+        });
+        self.collector.hooks.iter_mut().for_each(|hook| hook.cleanup());
+        self.spout = None;
+    }
+}
