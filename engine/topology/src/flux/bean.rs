@@ -43,7 +43,9 @@ impl<'a> Beans<'a> {
         for (name, argument) in &bean.properties {
             properties.insert(name.clone(), self.argument(argument)?);
         }
-        Ok(Instance { name: bean.class_name.clone(), arguments: self.arguments(&bean.arguments)?, properties, methods })
+        let arguments = self.arguments(&bean.arguments)?;
+        self.size_of(bean)?;
+        Ok(Instance { name: bean.class_name.clone(), arguments, properties, methods })
     }
 
     fn method(&mut self, method: &MethodDefinition) -> Result<MethodCall, FluxError> {
@@ -78,10 +80,7 @@ impl<'a> Beans<'a> {
         self.chain.push(id.clone());
         let value = self.describe(bean)?;
         self.chain.pop();
-        let size = self.size_of(bean);
-        place.ensure(size <= VALUES_MAX, || {
-            format!("component {id:?} has more than {VALUES_MAX} values, references included")
-        })?;
+        let size = self.size_of(bean)?;
         self.described.insert(id.clone(), (value.clone(), size));
         Ok(value)
     }
@@ -107,9 +106,9 @@ impl<'a> Beans<'a> {
         Ok(Value::Map(parts.into()))
     }
 
-    /// Values in a bean's description, of which the bean's references are described. Sharing keeps them small in memory, but they
+    /// Values in a bean whose references are described, at most [`VALUES_MAX`]: sharing keeps them small in memory, but they
     /// would be written out in full.
-    fn size_of(&self, bean: &BeanDefinition) -> usize {
+    fn size_of(&self, bean: &BeanDefinition) -> Result<usize, FluxError> {
         let arguments = bean.arguments.iter().chain(&bean.factory_arguments);
         let properties = bean.properties.iter().map(|(_, argument)| argument);
         let methods = bean.methods.iter().flat_map(|method| &method.arguments);
@@ -119,7 +118,12 @@ impl<'a> Beans<'a> {
             Argument::Reference(one) => of_reference(one),
             Argument::References(all) => all.iter().map(of_reference).fold(0, usize::saturating_add),
         };
-        arguments.chain(properties).chain(methods).map(of_argument).fold(1, usize::saturating_add)
+        let size = arguments.chain(properties).chain(methods).map(of_argument).fold(1, usize::saturating_add);
+        let id = &bean.id;
+        bean.place.ensure(size <= VALUES_MAX, || {
+            format!("component {id:?} has more than {VALUES_MAX} values, references included")
+        })?;
+        Ok(size)
     }
 }
 

@@ -71,13 +71,13 @@ impl Builder<'_> {
         let bean = &definition.bean;
         let (id, place) = (&bean.id, &bean.place);
         place.ensure(!id.starts_with("__"), || format!("found id {id:?}, expected one without __ at its start"))?;
-        let (parallelism, tasks) = (definition.parallelism, definition.tasks);
-        place.ensure(tasks.is_none_or(|tasks| tasks >= parallelism), || {
-            format!(
-                "component {id:?} has parallelism {parallelism}, expected at most its numTasks {}",
-                tasks.unwrap_or(0)
-            )
-        })?;
+        let tasks = definition.tasks;
+        let parallelism = definition.parallelism.min(tasks.unwrap_or(u32::MAX));
+        if parallelism < definition.parallelism {
+            let asked = definition.parallelism;
+            self.notes
+                .push(format!("{place}: component {id:?} has {parallelism} tasks, so as many executors, not {asked}"));
+        }
         if !definition.resource_hints.is_empty() {
             let hints = definition.resource_hints.join(", ");
             self.notes

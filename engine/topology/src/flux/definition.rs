@@ -74,7 +74,6 @@ pub(super) struct Reference {
 /// A method to call.
 #[derive(Debug)]
 pub(super) struct MethodDefinition {
-    pub place: Place,
     pub name: SmolStr,
     pub arguments: Vec<Argument>,
 }
@@ -256,7 +255,7 @@ fn property(node: &Node) -> Result<(SmolStr, Argument), FluxError> {
 fn method(node: &Node) -> Result<MethodDefinition, FluxError> {
     let table = Table::open(node, "a configuration method", &["name", "args"])?;
     let name = table.required_text("name")?;
-    Ok(MethodDefinition { name, arguments: table.each("args", argument)?, place: table.place })
+    Ok(MethodDefinition { name, arguments: table.each("args", argument)? })
 }
 
 fn component(node: &Node, what: &'static str) -> Result<ComponentDefinition, FluxError> {

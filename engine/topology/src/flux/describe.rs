@@ -40,7 +40,7 @@ fn what(kind: &ComponentKind) -> String {
         ComponentKind::Native(instance) => format!("native {}", instance.name),
         ComponentKind::BuiltIn { built_in, .. } => match built_in {
             BuiltIn::Stream { relation } => format!("stream {relation}"),
-            BuiltIn::Sql { query } => format!("sql {}", query.as_deref().unwrap_or_default().trim()),
+            BuiltIn::Sql { query } => format!("sql {}", one_line(query.as_deref().unwrap_or_default())),
             BuiltIn::Insert { table } => format!("insert {table}"),
             BuiltIn::Window => "window".to_owned(),
             BuiltIn::Log => "log".to_owned(),
@@ -48,6 +48,10 @@ fn what(kind: &ComponentKind) -> String {
             BuiltIn::TestWordCount => "test_word_count".to_owned(),
         },
     }
+}
+
+fn one_line(query: &str) -> String {
+    query.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn stream_row(stream: &Stream) -> Vec<String> {

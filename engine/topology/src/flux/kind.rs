@@ -57,7 +57,8 @@ pub enum BuiltIn {
     TestWordCount,
 }
 
-/// An object to be made by name: its arguments, properties and method calls, with references resolved (see [`super`]).
+/// An object to be made by name. Where the file refers to a bean there is a map that describes it, with those keys that it
+/// has of `className`, `constructorArgs`, `properties`, `configMethods` (each with `name`, `args`), `factory`, `factoryArgs`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Instance {
     /// The registered name, without `native:`.
@@ -88,7 +89,7 @@ impl MethodCall {
 
 /// Where a component stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
+pub(super) enum Role {
     /// Among the spouts.
     Spout,
     /// Among the bolts.
@@ -126,12 +127,10 @@ pub(super) fn kind_of(
     is_registered: &dyn Fn(&str) -> bool,
 ) -> Result<ComponentKind, FluxError> {
     let class = bean.class_name.as_str();
-    if let Some(kind) = native(class, &instance, is_registered) {
+    if let Some(kind) = native(bean, &instance, is_registered) {
         return kind.map_err(|reason| refuse(bean, reason));
     }
-    if bean.factory.is_some() {
-        return Err(refuse(bean, "a factory method is Java and can't be called; use constructorArgs".to_owned()));
-    }
+    check_factory(bean).map_err(|reason| refuse(bean, reason))?;
     if let Some(wanted) = Shell::role_of(class) {
         check_role(bean, role, wanted)?;
         return Shell::new(class, &instance).map(ComponentKind::Shell).map_err(|reason| refuse(bean, reason));
@@ -152,7 +151,7 @@ pub(super) fn native_of(
     instance: Instance,
     is_registered: &dyn Fn(&str) -> bool,
 ) -> Result<Instance, String> {
-    match native(&bean.class_name, &instance, is_registered) {
+    match native(bean, &instance, is_registered) {
         Some(Ok(ComponentKind::Native(instance))) => Ok(instance),
         Some(Err(reason)) => Err(reason),
         _ => Err(format!("class {} can't run in Monsoon; register a native object of that name", bean.class_name)),
@@ -160,19 +159,28 @@ pub(super) fn native_of(
 }
 
 fn native(
-    class: &str,
+    bean: &BeanDefinition,
     instance: &Instance,
     is_registered: &dyn Fn(&str) -> bool,
 ) -> Option<Result<ComponentKind, String>> {
+    let class = bean.class_name.as_str();
     let name = class.strip_prefix("native:").unwrap_or(class);
     let is_marked = name.len() < class.len();
     if !is_marked && BUILT_INS.contains(&class) {
         return None;
     }
     if is_registered(name) {
-        return Some(Ok(ComponentKind::Native(Instance { name: name.into(), ..instance.clone() })));
+        let instance = Instance { name: name.into(), ..instance.clone() };
+        return Some(check_factory(bean).map(|()| ComponentKind::Native(instance)));
     }
     is_marked.then(|| Err(format!("no native component {name:?} is registered")))
+}
+
+fn check_factory(bean: &BeanDefinition) -> Result<(), String> {
+    match bean.factory {
+        None => Ok(()),
+        Some(_) => Err("a factory method is Java and can't be called; use constructorArgs".to_owned()),
+    }
 }
 
 fn built_in_name(class: &str) -> Option<&str> {

@@ -43,7 +43,7 @@ mod tests;
 pub use config::{ConfigMap, check_setting};
 pub use error::{FluxError, Place};
 pub use grouping::Grouping;
-pub use kind::{BUILT_INS, BuiltIn, ComponentKind, Instance, MethodCall, Role};
+pub use kind::{BUILT_INS, BuiltIn, ComponentKind, Instance, MethodCall};
 pub use model::{Component, DEFAULT_STREAM, FluxTopology, Hook, Stream};
 pub use properties::Properties;
 pub use shell::{OutputStream, Shell};
@@ -51,13 +51,16 @@ pub use shell::{OutputStream, Shell};
 use definition::Definition;
 use substitution::Substitution;
 
+/// The value of an environment variable, given its name.
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
 /// What a Flux file may draw on. By default nothing: no properties, no environment, no included files, no native components.
 #[derive(Clone, Copy)]
 pub struct FluxOptions<'a> {
     /// The values of `${key}`, as by Storm's `--filter`.
     pub properties: Option<&'a Properties>,
-    /// The values of `${ENV-NAME}`, given the name; as by Storm's `--env-filter`. When `None`, these are keys of the properties.
-    pub environment: Option<&'a dyn Fn(&str) -> Option<String>>,
+    /// The values of `${ENV-NAME}`, as by Storm's `--env-filter`. When `None`, these are keys of the properties.
+    pub environment: Option<Environment<'a>>,
     /// Reads an included file. The path comes from the YAML's author: who reads for somebody else must confine it.
     pub read: &'a dyn Fn(&Path) -> io::Result<String>,
     /// Whether there is a native component, hook or grouping of this name (without `native:`).

@@ -35,7 +35,7 @@ pub struct Component {
     pub class_name: SmolStr,
     /// What to run.
     pub kind: ComponentKind,
-    /// How many executors, at least 1.
+    /// How many executors, at least 1 and at most as many as tasks.
     pub parallelism: u32,
     /// How many tasks, at least 1; as many as executors when absent.
     pub tasks: Option<u32>,

@@ -267,6 +267,6 @@ fn check_tag(tag: Option<&Tag>, place: &Place) -> Result<(), FluxError> {
     let known = ["str", "int", "float", "bool", "null", "seq", "map"].contains(&tag.suffix.as_str());
     let is_bare = tag.suffix.is_empty() || tag.suffix == "!";
     place.ensure(is_bare || (tag.is_yaml_core_schema() && known), || {
-        format!("tag {tag} isn't supported; use !!str, !!int, !!float, !!bool or none")
+        format!("tag {}{} isn't supported; use !!str, !!int, !!float, !!bool or none", tag.handle, tag.suffix)
     })
 }

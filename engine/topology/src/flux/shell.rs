@@ -23,8 +23,8 @@ pub struct Shell {
     pub environment: BTreeMap<SmolStr, SmolStr>,
     /// Whether the process starts in the resources' directory, as it does unless `changeChildCWD` says no.
     pub starts_in_resources: bool,
-    /// Configuration set by `addComponentConfig`, unchecked.
-    pub(super) config: ConfigMap,
+    /// Configuration set by `addComponentConfig`, unchecked; the component's configuration has it checked.
+    pub config: ConfigMap,
 }
 
 /// A stream that a component declares.

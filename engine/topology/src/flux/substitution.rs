@@ -5,13 +5,14 @@
 //! environment variable when these are switched on. What has no value is left as it is, with a note. Unlike in Storm, which
 //! replaces one name per line, all on a line are replaced; a value is never searched for further ones.
 
+use super::Environment;
 use super::error::{FluxError, Place};
 use super::properties::Properties;
 
 /// Where the values come from.
 pub(super) struct Substitution<'a> {
     pub properties: Option<&'a Properties>,
-    pub environment: Option<&'a dyn Fn(&str) -> Option<String>>,
+    pub environment: Option<Environment<'a>>,
 }
 
 impl Substitution<'_> {
@@ -88,8 +89,7 @@ mod tests {
         let filter = "host=h1\nport: 9092\ndoc = [\"a b\", 'c', d]\nlines=x\\ny\nself=${host}";
         let properties = Properties::parse("p", filter).unwrap();
         let environment = |name: &str| (name == "HOME").then(|| "/home/storm".to_owned());
-        let environment: Option<&dyn Fn(&str) -> Option<String>> =
-            if with_environment { Some(&environment) } else { None };
+        let environment: Option<Environment<'_>> = if with_environment { Some(&environment) } else { None };
         let mut notes = Vec::new();
         let start = Place { file: "t.yaml".into(), line: 1, column: 1 };
         let result = Substitution { properties: Some(&properties), environment }.apply(&start, text, &mut notes);

@@ -59,8 +59,8 @@ fn every_part_of_the_language_is_read() {
     assert_eq!(
         topology.notes,
         [
-            "tck.yaml:35:5: component \"count\": onHeapMemoryLoad, cpuLoad ignored, Monsoon has no scheduler by resources",
-            "tck.yaml:77:5: worker hook \"idle\" ignored, it does nothing",
+            "tck.yaml:34:5: component \"count\": onHeapMemoryLoad, cpuLoad ignored, Monsoon has no scheduler by resources",
+            "tck.yaml:76:5: worker hook \"idle\" ignored, it does nothing",
         ]
     );
 }
@@ -146,6 +146,36 @@ fn multilang_word_count_is_read() {
         ]
     );
     assert_eq!(topology.notes, [] as [&str; 0]);
+}
+
+#[test]
+fn a_bare_shell_bolt_takes_words_and_its_process_settings() {
+    let text = "
+name: x
+spouts: [{id: words, className: test_words}]
+bolts:
+  - id: shell
+    className: org.apache.storm.task.ShellBolt
+    constructorArgs: [python3, bolt.py]
+    parallelism: 3
+    numTasks: 2
+    configMethods:
+      - {name: setEnv, args: [{LANG: C, LEVEL: 3}]}
+      - {name: changeChildCWD, args: [false]}
+      - {name: setNamedStream, args: [out, [a]]}
+      - {name: setNamedStream, args: [out, [b]]}
+streams: [{from: words, to: shell, grouping: {type: SHUFFLE}}]
+";
+    let topology = parse("t.yaml", text, &options()).unwrap();
+    let bolt = &topology.bolts[0];
+    let ComponentKind::Shell(shell) = &bolt.kind else { panic!("not a shell") };
+    assert_eq!(shell.command, ["python3", "bolt.py"]);
+    assert_eq!(shell.streams, [OutputStream { id: "out".into(), fields: fields(&["b"]) }]);
+    let environment: Vec<_> = shell.environment.iter().map(|(name, value)| (&**name, &**value)).collect();
+    assert_eq!(environment, [("LANG", "C"), ("LEVEL", "3")]);
+    assert!(!shell.starts_in_resources);
+    assert_eq!((bolt.parallelism, bolt.tasks), (2, Some(2)));
+    assert_eq!(topology.notes, ["t.yaml:5:5: component \"shell\" has 2 tasks, so as many executors, not 3"]);
 }
 
 #[test]

@@ -51,15 +51,15 @@ fn what_is_not_a_map_of_the_known_keys() {
     check("name: x\nname: y", "t.yaml:2:1: key \"name\" is there twice, first in line 1");
     check(
         "name: !!java.net.URL [x]",
-        "t.yaml:1:22: tag tag:yaml.org,2002:!java.net.URL isn't supported; use !!str, !!int, !!float, !!bool or none",
+        "t.yaml:1:7: tag tag:yaml.org,2002:java.net.URL isn't supported; use !!str, !!int, !!float, !!bool or none",
     );
 }
 
 #[test]
 fn what_is_not_yaml() {
-    let error = parse("t.yaml", "name: x\nspouts: [a, b", &options()).unwrap_err();
+    let error = parse("t.yaml", "name: x\nspouts: [a, b\n", &options()).unwrap_err();
     assert!(error.message.starts_with("not YAML: "), "{error}");
-    assert_eq!(error.place.line, 2);
+    assert_eq!(error.place.line, 3);
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn aliases_and_nesting_without_bounds() {
     }
     let error = parse("t.yaml", &bomb, &options()).unwrap_err();
     assert_eq!(error.message, "the file has more than 100000 nodes");
-    let error = parse("t.yaml", &"[".repeat(10_000), &options()).unwrap_err();
+    let error = parse("t.yaml", &"[".repeat(60), &options()).unwrap_err();
     assert_eq!(error.message, "lists and maps nest deeper than 50");
     let chain: String = (1..100).map(|level| format!("a{level}: &a{level} [*a{}]\n", level - 1)).collect();
     let error = parse("t.yaml", &format!("a0: &a0 x\n{chain}"), &options()).unwrap_err();
@@ -107,17 +107,15 @@ fn numbers_of_executors_and_tasks() {
     check_with(bolt, &with("numTasks: -2"), &format!("{at}numTasks of \"count\" is -2, expected at least 1"));
     check_with(bolt, &with("parallelism: two"), "t.yaml:5:58: parallelism: found text \"two\", expected an integer");
     check_with(bolt, &with("cpuLoad: much"), "t.yaml:5:54: cpuLoad: found text \"much\", expected a number");
-    let few = with("parallelism: 3, numTasks: 2");
-    check_with(bolt, &few, &format!("{at}component \"count\" has parallelism 3, expected at most its numTasks 2"));
 }
 
 #[test]
 fn streams() {
-    check_with("to: count", "to: nobody", "t.yaml:7:22: to: found \"nobody\", expected the id of a bolt");
+    check_with("to: count", "to: nobody", "t.yaml:7:23: to: found \"nobody\", expected the id of a bolt");
     check_with(
         "to: count",
         "to: words",
-        "t.yaml:7:22: to: found the spout \"words\", expected a bolt: a spout has no input",
+        "t.yaml:7:23: to: found the spout \"words\", expected a bolt: a spout has no input",
     );
     check_with(
         "from: words",
@@ -155,7 +153,7 @@ fn groupings() {
     check_with(
         "type: SHUFFLE",
         "type: CUSTOM, customClass: {className: a.B}",
-        "t.yaml:7:79: custom grouping: class a.B can't run in Monsoon; register a native object of that name",
+        "t.yaml:7:80: custom grouping: class a.B can't run in Monsoon; register a native object of that name",
     );
     check_with(
         "type: SHUFFLE",
@@ -170,17 +168,17 @@ fn groupings() {
 #[test]
 fn references() {
     let bean = |rest: &str| format!("components:\n  - {{id: a, className: A, {rest}}}");
-    check_added(&bean("constructorArgs: [{ref: b}]"), "t.yaml:9:52: found ref \"b\", expected the id of a component");
+    check_added(&bean("constructorArgs: [{ref: b}]"), "t.yaml:9:51: found ref \"b\", expected the id of a component");
     check_added(
         &bean("constructorArgs: [{reflist: [b]}]"),
-        "t.yaml:9:57: found ref \"b\", expected the id of a component",
+        "t.yaml:9:56: found ref \"b\", expected the id of a component",
     );
     check_added(
         &bean("constructorArgs: [{reflist: b}]"),
-        "t.yaml:9:56: reflist: found text \"b\", expected a list of ids",
+        "t.yaml:9:55: reflist: found text \"b\", expected a list of ids",
     );
-    check_added(&bean("constructorArgs: [{ref: a}]"), "t.yaml:9:52: component \"a\" refers to itself");
-    let both = "t.yaml:9:41: property \"p\" has both value and ref, expected one of them";
+    check_added(&bean("constructorArgs: [{ref: a}]"), "t.yaml:9:51: component \"a\" refers to itself");
+    let both = "t.yaml:9:40: property \"p\" has both value and ref, expected one of them";
     check_added(&bean("properties: [{name: p, value: 1, ref: a}]"), both);
     let mut doubled = "components:\n  - {id: b0, className: A, constructorArgs: [1]}\n".to_owned();
     for level in 1..40 {
@@ -226,7 +224,9 @@ fn classes_that_can_not_run() {
     check_bolt("className: stream, constructorArgs: [a]", "stream is a spout, found among the bolts");
     check_bolt("className: insert", &no_constructor("insert", "0 arguments, expected the name of a table"));
     check_bolt("className: log, constructorArgs: [1]", &no_constructor("log", "1 arguments, expected none"));
-    check_bolt("className: log, factory: make", "a factory method is Java and can't be called; use constructorArgs");
+    let factory = "a factory method is Java and can't be called; use constructorArgs";
+    check_bolt("className: log, factory: make", factory);
+    check_bolt("className: native:mine, factory: make", factory);
     check_bolt(
         "className: log, configMethods: [{name: withPrefix, args: [a]}]",
         "unable to find configuration method \"withPrefix\" of log, which has none",
