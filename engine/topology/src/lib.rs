@@ -19,6 +19,7 @@ mod error;
 mod error_log;
 mod executor;
 mod fields;
+pub mod flux;
 mod grouping;
 mod hook;
 mod inbox;
