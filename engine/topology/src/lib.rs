@@ -4,6 +4,7 @@
 
 mod error;
 mod fields;
+pub mod multilang;
 mod value;
 
 pub use error::{Error, Failure, Outcome, Result};
