@@ -115,8 +115,9 @@ struct Shared {
 }
 
 impl ChildProcess {
-    /// Starts a child, makes the pid directory if there is none, and returns when the child has sent its pid. Messages that
-    /// come before that, or right after, are handled by then.
+    /// Starts a child, makes the pid directory if there is none, and returns when the child has sent its pid. The handler may
+    /// have been given messages by then. A child that fails before it has sent its pid is an error here; one that fails after
+    /// is told to the handler, and returned by later calls.
     pub fn start(launch: &Launch, setup: &Setup, handler: Handler) -> Result<ChildProcess> {
         std::fs::create_dir_all(&setup.pid_dir).map_err(|error| Error::io("making the pid directory", &error))?;
         let mut child = launch.spawn()?;

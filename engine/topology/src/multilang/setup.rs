@@ -12,7 +12,7 @@ pub type Nested<T> = BTreeMap<String, BTreeMap<String, T>>;
 pub struct Setup {
     /// The topology's whole configuration. pystorm reads `topology.name`, `topology.debug` and `pystorm.log.*`.
     pub conf: serde_json::Map<String, serde_json::Value>,
-    /// An existing directory where the child puts an empty file named by its process id.
+    /// Where the child puts an empty file named by its process id: an absolute path, since the child may run elsewhere.
     #[serde(rename = "pidDir")]
     pub pid_dir: String,
     /// The task's place.

@@ -88,17 +88,13 @@ def early():
 
 
 def ids():
-    """For a tuple (n): n emits, each waiting for its task ids; then how many tuples came before a reply, and the ack."""
+    """For a tuple (n): n emits, each waiting for its task ids; then the ack."""
     handshake()
     while True:
         command = read_command()
-        most = 0
         for number in range(command["tuple"][0]):
-            before = len(stashed)
             emit([number], [command["id"]], need_task_ids=True)
             assert read_task_ids() == [number]
-            most = max(most, len(stashed) - before)
-        emit(["most", most])
         send({"command": "ack", "id": command["id"]})
 
 

@@ -74,10 +74,9 @@ impl Life {
         result
     }
 
-    /// Whether the child has sent its pid before it failed and within the time.
+    /// Whether the child has sent its pid, within the time; it may have failed since.
     pub fn await_pid(&self, wait: Duration) -> bool {
-        let state = self.await_until(wait, |state| state.pid.is_some() || state.over);
-        state.pid.is_some() && !state.over
+        self.await_until(wait, |state| state.pid.is_some() || state.over).pid.is_some()
     }
 
     pub fn await_stderr(&self, wait: Duration) {
