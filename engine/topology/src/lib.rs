@@ -26,6 +26,7 @@ mod inbox;
 mod ledger;
 mod message;
 mod metrics;
+pub mod multilang;
 mod outputs;
 mod plan;
 mod running;
