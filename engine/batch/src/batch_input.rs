@@ -6,6 +6,7 @@ use std::time::Instant;
 use arrow::array::RecordBatch;
 use monsoon_circuit::{RelationId, WeightedBatch};
 use monsoon_connectors::Position;
+use monsoon_state::Write;
 
 use crate::Error;
 use crate::api::{Change, Written};
@@ -26,6 +27,8 @@ pub(crate) struct BatchInput {
     pieces: Vec<(RelationId, WeightedBatch)>,
     sources: Vec<SourceRows>,
     replies: Vec<WriteReply>,
+    /// Writes of callers that are to be in the commit.
+    beside: Vec<Write>,
     arrived: Option<Instant>,
 }
 
@@ -63,8 +66,9 @@ impl BatchInput {
     }
 
     /// Adds a write.
-    pub fn add_write(&mut self, changes: Vec<Change>, reply: WriteReply) {
+    pub fn add_write(&mut self, changes: Vec<Change>, beside: Vec<Write>, reply: WriteReply) {
         self.arrived.get_or_insert_with(Instant::now);
+        self.beside.extend(beside);
         for change in changes {
             for batch in change.batches {
                 self.add_piece(change.relation, batch);
@@ -90,6 +94,11 @@ impl BatchInput {
     /// What sources contribute, in order.
     pub fn take_sources(&mut self) -> Vec<SourceRows> {
         std::mem::take(&mut self.sources)
+    }
+
+    /// What callers want in the commit.
+    pub fn take_beside(&mut self) -> Vec<Write> {
+        std::mem::take(&mut self.beside)
     }
 
     /// Answers every write with an error.

@@ -124,7 +124,9 @@ impl Driver {
             let mut taken = 0;
             while let Some(request) = next.take() {
                 match request {
-                    Request::Write { changes, reply } => self.take_write(changes, reply, &mut batch),
+                    Request::Write { changes, beside, reply } => {
+                        self.take_write(changes, beside, reply, &mut batch);
+                    }
                     Request::SourceRows { relation, rows, next, bad, read_at } => {
                         self.shared.note_bad_records(relation, bad);
                         batch.add_source(relation, rows, next, read_at);
@@ -181,9 +183,15 @@ impl Driver {
     }
 
     /// Checks a write and adds it to the batch; a wrong one is answered at once, alone.
-    fn take_write(&mut self, changes: Vec<Change>, reply: Reply<Written>, batch: &mut BatchInput) {
+    fn take_write(
+        &mut self,
+        changes: Vec<Change>,
+        beside: Vec<Write>,
+        reply: Reply<Written>,
+        batch: &mut BatchInput,
+    ) {
         match self.check_write(&changes).and_then(|()| self.late_rows(&changes)) {
-            Ok(late) => batch.add_write(changes, WriteReply { reply, late }),
+            Ok(late) => batch.add_write(changes, beside, WriteReply { reply, late }),
             Err(error) => drop(reply.send(Err(error))),
         }
     }
@@ -246,6 +254,7 @@ impl Driver {
         let sources = batch.take_sources();
         let before: Vec<u64> = sources.iter().map(|rows| self.source_rows(rows.relation)).collect();
         let mut writes = self.advance_sources(&sources);
+        writes.extend(batch.take_beside());
         let wanted = Arc::new(self.shared.subscribers.wanted());
         let relations = &self.relations;
         // Tables take their writes in order, so one task must see them all before the exchange.

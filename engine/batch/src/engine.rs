@@ -139,7 +139,12 @@ impl Engine {
 
     /// Applies changes of any number of relations in one batch; returns when it is durable.
     pub async fn write(&self, changes: Vec<Change>) -> Result<Written> {
-        self.ask(|reply| Request::Write { changes, reply }).await
+        self.write_beside(changes, Vec::new()).await
+    }
+
+    /// As [`Engine::write`], with writes of the caller's own in the same commit: what it keeps of the work that made the changes.
+    pub async fn write_beside(&self, changes: Vec<Change>, beside: Vec<Write>) -> Result<Written> {
+        self.ask(|reply| Request::Write { changes, beside, reply }).await
     }
 
     /// Commits catalog writes alone.

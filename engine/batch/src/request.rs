@@ -17,6 +17,8 @@ pub(crate) type Reply<T> = oneshot::Sender<Result<T>>;
 pub(crate) enum Request {
     Write {
         changes: Vec<Change>,
+        /// What else is to be in the commit.
+        beside: Vec<Write>,
         reply: Reply<Written>,
     },
     SourceRows {
