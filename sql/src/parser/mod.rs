@@ -22,6 +22,7 @@ mod setting;
 mod show;
 mod split;
 mod subscribe;
+mod topology;
 mod transaction;
 mod unsupported;
 

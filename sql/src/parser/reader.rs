@@ -269,6 +269,11 @@ impl<'a> Reader<'a> {
         (text, self.offset + self.text.char_offset(start), tokens)
     }
 
+    /// Characters of the statement before the next token.
+    pub(super) fn chars_before(&self) -> usize {
+        self.text.char_offset(self.peek().span.start)
+    }
+
     /// Place of a token in what the client sent, in characters from 1.
     pub(super) fn position(&self, token: &TokenWithSpan) -> usize {
         self.offset + self.text.char_offset(token.span.start) + 1
