@@ -442,6 +442,10 @@ fn limits() {
     check(vec!["SELECT 1"; 5_000].join(" UNION ALL "), "54001");
     check(format!("SELECT {}1{}", "f(".repeat(300), ")".repeat(300)), "54001");
     check(format!("SELECT {}1", "CAST(".repeat(45)), "42601");
+    check(format!("SELECT {}'1 s'", "INTERVAL ".repeat(5_000)), "54001");
+    check(format!("SELECT {}'1 s'", "INTERVAL DAY ".repeat(5_000)), "54001");
+    check(format!("SELECT {}'1 s'", "INTERVAL -".repeat(400)), "54001");
+    assert!(parse(&format!("SELECT {}", vec!["INTERVAL '1 s'"; 490].join(" + "))).is_ok());
     let values = vec!["(1, -2, 'x')"; 20_000].join(", ");
     assert!(parse(&format!("INSERT INTO t VALUES {values}")).is_ok());
     let list: Vec<String> = (0..10_000).map(|n| n.to_string()).collect();

@@ -335,7 +335,7 @@ fn wrong_components() {
         ("BOLT a USING SQL ^SELECT 1 ALL GROUPING ON b", "42601 syntax error at or near \"SELECT\""),
         ("BOLT a USING SQL (^) ALL GROUPING ON b", "42601 syntax error at or near \")\""),
         ("BOLT a USING SQL (SELECT ^, 1 FROM input) ALL GROUPING ON b", "42601 syntax error at or near \",\""),
-        ("BOLT a USING SQL (SELECT 1 FROM input ^; SELECT 2) ALL GROUPING ON b", "42601 syntax error at end of input"),
+        ("BOLT a USING SQL (SELECT 1 FROM input^ ; SELECT 2) ALL GROUPING ON b", "42601 syntax error at end of input"),
         ("BOLT a USING SQL (^SELECT 1 INTO x FROM input) ALL GROUPING ON b", "0A000 SELECT INTO is not supported"),
         (
             "BOLT a USING SQL (^WITH x AS (SELECT 1) DELETE FROM input) ALL GROUPING ON b",
@@ -387,7 +387,7 @@ fn wrong_windows() {
         ("LENGTH 5 ROWS ^LENGTH 5 ROWS", "42601 LENGTH is given twice"),
         ("LENGTH 5 ROWS TUMBLING ^SLIDE 2 ROWS", "42601 a window has one of SLIDE, TUMBLING and SESSION GAP, once"),
         ("SESSION GAP '1 s' ^LENGTH 5 ROWS", "42601 a window with SESSION GAP has no LENGTH"),
-        ("SESSION ^'1 s'", "42601 syntax error at or near \"SESSION\""),
+        ("^SESSION '1 s'", "42601 syntax error at or near \"SESSION\""),
         ("LENGTH 5 ROWS LAG '1 s' ^LAG '1 s'", "42601 LAG is given twice"),
         ("LENGTH 5 ROWS LAG ^'-1 s'", "22023 LAG takes a duration such as '10 s', not \"-1 s\""),
         ("LENGTH 5 ROWS WATERMARK ^'0 s'", "22023 WATERMARK takes a duration of at least 1 ms"),
