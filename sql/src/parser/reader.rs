@@ -23,18 +23,26 @@ pub(super) struct Reader<'a> {
     text: &'a SqlText<'a>,
     /// Characters before this statement in what the client sent.
     offset: usize,
+    /// Statements around this one.
+    depth: usize,
 }
 
 impl<'a> Reader<'a> {
-    /// A reader of `tokens`, whose spans are places in `text`.
+    /// A reader of `tokens`, whose spans are places in `text`; they are a statement within `depth` others.
     pub(super) fn new(
         dialect: &'a MonsoonDialect,
         text: &'a SqlText<'a>,
         offset: usize,
         tokens: Vec<TokenWithSpan>,
+        depth: usize,
     ) -> Reader<'a> {
         let parser = parser_of(dialect, tokens.clone());
-        Reader { dialect, parser, tokens, text, offset }
+        Reader { dialect, parser, tokens, text, offset, depth }
+    }
+
+    /// How many statements are around this one.
+    pub(super) fn depth(&self) -> usize {
+        self.depth
     }
 
     /// Runs a method of sqlparser's.

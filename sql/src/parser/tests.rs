@@ -445,6 +445,8 @@ fn limits() {
     check(format!("SELECT {}'1 s'", "INTERVAL ".repeat(5_000)), "54001");
     check(format!("SELECT {}'1 s'", "INTERVAL DAY ".repeat(5_000)), "54001");
     check(format!("SELECT {}'1 s'", "INTERVAL -".repeat(400)), "54001");
+    check(format!("{}SELECT 1", "EXPLAIN ".repeat(50_000)), "54001");
+    check(format!("{}SELECT 1", "PREPARE p AS DECLARE c CURSOR FOR ".repeat(5_000)), "54001");
     assert!(parse(&format!("SELECT {}", vec!["INTERVAL '1 s'"; 490].join(" + "))).is_ok());
     let values = vec!["(1, -2, 'x')"; 20_000].join(", ");
     assert!(parse(&format!("INSERT INTO t VALUES {values}")).is_ok());
