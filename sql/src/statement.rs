@@ -1,6 +1,13 @@
 //! `Statement`: what a user can say. Ours in our own words, everything else as sqlparser's AST.
 
+mod topology;
+
 use datafusion::sql::sqlparser::ast::{self, Expr, Ident, ObjectName, Query};
+
+pub use topology::{
+    BoltCode, Component, ComponentQuery, CreateTopology, Grouping, Input, KillTopology, Native, OutputField,
+    OutputStream, Role, Shell, SpoutCode, TopologyStatement, Window, WindowExtent, WindowForm,
+};
 
 /// A statement with its text.
 #[derive(Debug, Clone)]
@@ -26,6 +33,8 @@ pub enum Body {
     CreateView(CreateView),
     /// CREATE SINK.
     CreateSink(CreateSink),
+    /// CREATE | ALTER | ACTIVATE | DEACTIVATE | KILL | DROP | RESTART | SHOW | DESCRIBE of topologies.
+    Topology(Box<TopologyStatement>),
     /// DROP STREAM | TABLE | VIEW | MATERIALIZED VIEW | SINK.
     Drop(Drop),
     /// COMMENT ON kind name [. column] IS 'text' | NULL.

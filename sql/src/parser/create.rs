@@ -1,11 +1,11 @@
-//! CREATE STREAM | TABLE | [MATERIALIZED] VIEW | SINK.
+//! CREATE STREAM | TABLE | [MATERIALIZED] VIEW | SINK; CREATE TOPOLOGY is passed on.
 
 use datafusion::sql::sqlparser::ast::{self, ColumnOption, Expr, Ident, ObjectName, Query, TableConstraint};
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::options::with_options;
 use super::reader::{Reader, folded, is_word};
-use super::{parse_query, unsupported};
+use super::{parse_query, topology, unsupported};
 use crate::error::{Result, SqlError};
 use crate::statement::{Body, ColumnDef, CreateSink, CreateStream, CreateTable, CreateView, WatermarkDef};
 
@@ -18,14 +18,19 @@ pub(super) fn create(reader: &mut Reader<'_>) -> Result<Body> {
     if reader.word("VIEW") {
         return view(reader, or_replace).map(Body::CreateView);
     }
+    if reader.word("TOPOLOGY") {
+        return topology::create(reader, or_replace);
+    }
     if or_replace && ["STREAM", "SOURCE", "TABLE", "SINK"].iter().any(|word| reader.nth_is(0, word)) {
-        return Err(reader.unsupported("OR REPLACE is supported for views only").with_hint("DROP it first"));
+        return Err(reader
+            .unsupported("OR REPLACE is supported for views and topologies only")
+            .with_hint("DROP it first"));
     }
     match reader.one_of(&["STREAM", "SOURCE", "TABLE", "SINK"]) {
         Some("STREAM" | "SOURCE") => stream(reader).map(Body::CreateStream),
         Some("TABLE") => table(reader),
         Some(_) => sink(reader).map(Body::CreateSink),
-        None => Err(unsupported::object(reader, "CREATE", "STREAM, TABLE, VIEW, MATERIALIZED VIEW or SINK")),
+        None => Err(unsupported::object(reader, "CREATE", "STREAM, TABLE, VIEW, MATERIALIZED VIEW, SINK or TOPOLOGY")),
     }
 }
 

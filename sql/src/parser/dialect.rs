@@ -4,6 +4,8 @@
 //! function argument twice, so thirty nested calls would keep a core busy for minutes. Two answers: named arguments are
 //! told by their name alone, and every expression prefix takes one unit from a budget; when it is used up, the
 //! parser stops with its recursion error, which it never goes back from.
+//!
+//! sqlparser's own limit of depth doesn't count `INTERVAL INTERVAL ...`, each of which is a level of recursion; we do.
 
 use std::any::TypeId;
 use std::cell::Cell;
@@ -13,23 +15,50 @@ use datafusion::sql::sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 
+use super::reader::is_word;
+
 /// Prefixes that any statement may try.
 const PREFIXES_MIN: usize = 20_000;
 /// And as many more for each token.
 const PREFIXES_PER_TOKEN: usize = 20;
+
+/// INTERVALs within each other's value.
+const NESTED_INTERVALS_MAX: usize = 10;
 
 /// The dialect of one statement.
 #[derive(Debug)]
 pub struct MonsoonDialect {
     postgres: PostgreSqlDialect,
     budget: Cell<usize>,
+    /// INTERVALs being read.
+    intervals: Cell<usize>,
+    /// The INTERVAL that is next has been counted: sqlparser may read it.
+    is_counted: Cell<bool>,
 }
 
 impl MonsoonDialect {
     /// A dialect for a statement of so many tokens.
     pub fn new(tokens: usize) -> MonsoonDialect {
         let budget = PREFIXES_MIN.saturating_add(tokens.saturating_mul(PREFIXES_PER_TOKEN));
-        MonsoonDialect { postgres: PostgreSqlDialect {}, budget: Cell::new(budget) }
+        MonsoonDialect {
+            postgres: PostgreSqlDialect {},
+            budget: Cell::new(budget),
+            intervals: Cell::new(0),
+            is_counted: Cell::new(false),
+        }
+    }
+
+    /// Reads an INTERVAL with sqlparser, one level deeper.
+    fn parse_interval(&self, parser: &mut Parser) -> Result<Expr, ParserError> {
+        let depth = self.intervals.get();
+        if depth == NESTED_INTERVALS_MAX {
+            return Err(ParserError::RecursionLimitExceeded);
+        }
+        self.intervals.set(depth + 1);
+        self.is_counted.set(true);
+        let parsed = parser.parse_prefix();
+        self.intervals.set(depth);
+        parsed
     }
 }
 
@@ -47,14 +76,15 @@ impl Dialect for MonsoonDialect {
         self.postgres.dialect()
     }
 
-    fn parse_prefix(&self, _parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
-        match self.budget.get().checked_sub(1) {
-            Some(left) => {
-                self.budget.set(left);
-                None
-            }
-            None => Some(Err(ParserError::RecursionLimitExceeded)),
+    fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+        if self.is_counted.take() {
+            return None;
         }
+        let Some(left) = self.budget.get().checked_sub(1) else {
+            return Some(Err(ParserError::RecursionLimitExceeded));
+        };
+        self.budget.set(left);
+        is_word(&parser.peek_token_ref().token, "INTERVAL").then(|| self.parse_interval(parser))
     }
 
     /// See the top of the file.

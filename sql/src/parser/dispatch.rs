@@ -4,7 +4,8 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::reader::Reader;
 use super::{
-    comment, copy, create, cursor, drop, explain, modify, prepared, setting, show, subscribe, transaction, unsupported,
+    comment, copy, create, cursor, drop, explain, modify, prepared, setting, show, subscribe, topology, transaction,
+    unsupported,
 };
 use crate::error::Result;
 use crate::statement::Body;
@@ -14,6 +15,7 @@ type Parse = fn(&mut Reader<'_>) -> Result<Body>;
 /// First word -> who reads the statement. The word itself has been taken, except for those in `WHOLE`.
 const FIRST_WORDS: &[(&str, Parse)] = &[
     ("ABORT", transaction::rollback),
+    ("ACTIVATE", topology::activate),
     ("BEGIN", transaction::begin),
     ("CLOSE", cursor::close),
     ("COMMENT", comment::comment),
@@ -21,6 +23,7 @@ const FIRST_WORDS: &[(&str, Parse)] = &[
     ("COPY", copy::copy),
     ("CREATE", create::create),
     ("DEALLOCATE", prepared::deallocate),
+    ("DEACTIVATE", topology::deactivate),
     ("DECLARE", cursor::declare),
     ("DESC", show::describe),
     ("DESCRIBE", show::describe),
@@ -31,10 +34,12 @@ const FIRST_WORDS: &[(&str, Parse)] = &[
     ("EXPLAIN", explain::explain),
     ("FETCH", cursor::fetch),
     ("FLUSH", show::flush),
+    ("KILL", topology::kill),
     ("LISTEN", setting::listen),
     ("PREPARE", prepared::prepare),
     ("RELEASE", transaction::release),
     ("RESET", setting::reset),
+    ("RESTART", topology::restart),
     ("ROLLBACK", transaction::rollback),
     ("SAVEPOINT", transaction::savepoint),
     ("SET", setting::set),
@@ -48,6 +53,7 @@ const FIRST_WORDS: &[(&str, Parse)] = &[
 
 /// First word -> who reads the statement, from its first word on.
 const WHOLE: &[(&str, Parse)] = &[
+    ("ALTER", topology::alter),
     ("DELETE", modify::modify),
     ("INSERT", modify::modify),
     ("SELECT", subscribe::select),

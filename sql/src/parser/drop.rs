@@ -1,14 +1,18 @@
-//! DROP STREAM | SOURCE | TABLE | VIEW | MATERIALIZED VIEW | SINK [IF EXISTS] name, ... [CASCADE | RESTRICT].
+//! DROP STREAM | SOURCE | TABLE | VIEW | MATERIALIZED VIEW | SINK [IF EXISTS] name, ... [CASCADE | RESTRICT]; DROP
+//! TOPOLOGY is passed on.
 
 use super::reader::Reader;
-use super::unsupported;
+use super::{topology, unsupported};
 use crate::error::Result;
 use crate::statement::{Body, Drop, ObjectKind};
 
 /// After DROP.
 pub(super) fn drop(reader: &mut Reader<'_>) -> Result<Body> {
+    if reader.word("TOPOLOGY") {
+        return topology::drop(reader);
+    }
     let Some(kind) = object_kind(reader) else {
-        return Err(unsupported::object(reader, "DROP", "STREAM, TABLE, VIEW, MATERIALIZED VIEW or SINK"));
+        return Err(unsupported::object(reader, "DROP", "STREAM, TABLE, VIEW, MATERIALIZED VIEW, SINK or TOPOLOGY"));
     };
     let if_exists = reader.words(&["IF", "EXISTS"]);
     let names = reader.comma_separated(Reader::object_name)?;

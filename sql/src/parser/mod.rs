@@ -22,6 +22,7 @@ mod setting;
 mod show;
 mod split;
 mod subscribe;
+mod topology;
 mod transaction;
 mod unsupported;
 
@@ -43,6 +44,8 @@ use reader::Reader;
 pub const TEXT_BYTES_MAX: usize = 1 << 20;
 /// How deep expressions and queries may be nested.
 pub const RECURSION_LIMIT: usize = 50;
+/// How many statements may be around one (EXPLAIN, PREPARE, DECLARE).
+const STATEMENT_DEPTH_MAX: usize = 3;
 
 /// Parses what a client sent: any number of statements separated by semicolons. Text without any statement gives one
 /// [`Body::Empty`].
@@ -54,7 +57,7 @@ pub fn parse(sql: &str) -> Result<Vec<Statement>> {
     if parts.is_empty() {
         return Ok(vec![Statement { sql: String::new(), offset: 0, body: Body::Empty }]);
     }
-    parts.into_iter().map(|part| parse_part(part.text, part.offset, part.tokens)).collect()
+    parts.into_iter().map(|part| parse_part(part.text, part.offset, part.tokens, 0)).collect()
 }
 
 /// Parses one query by itself, as the catalog keeps it.
@@ -85,17 +88,17 @@ fn parse_whole<T>(sql: &str, parse: impl FnOnce(&mut Reader<'_>) -> Result<T>) -
     split::check_chains(&text, &tokens)?;
     split::normalize(&mut tokens);
     let dialect = MonsoonDialect::new(tokens.len());
-    let mut reader = Reader::new(&dialect, &text, 0, tokens);
+    let mut reader = Reader::new(&dialect, &text, 0, tokens, 0);
     let parsed = parse(&mut reader)?;
     reader.expect_end()?;
     Ok(parsed)
 }
 
-/// Parses one statement; `tokens` have their places in `sql`.
-fn parse_part(sql: String, offset: usize, tokens: Vec<TokenWithSpan>) -> Result<Statement> {
+/// Parses one statement, within `depth` others; `tokens` have their places in `sql`.
+fn parse_part(sql: String, offset: usize, tokens: Vec<TokenWithSpan>, depth: usize) -> Result<Statement> {
     let text = SqlText::new(&sql);
     let dialect = MonsoonDialect::new(tokens.len());
-    let mut reader = Reader::new(&dialect, &text, offset, tokens);
+    let mut reader = Reader::new(&dialect, &text, offset, tokens, depth);
     let body = dispatch::parse_body(&mut reader)?;
     reader.expect_end()?;
     drop(reader);
@@ -104,12 +107,16 @@ fn parse_part(sql: String, offset: usize, tokens: Vec<TokenWithSpan>) -> Result<
 
 /// Parses the rest of what `reader` reads as a statement of its own (after EXPLAIN, PREPARE, DECLARE).
 fn parse_rest(reader: &mut Reader<'_>) -> Result<Statement> {
+    let depth = reader.depth() + 1;
+    if depth > STATEMENT_DEPTH_MAX {
+        return Err(reader::too_complex());
+    }
     let (sql, offset, mut tokens) = reader.rest();
     let Some(start) = tokens.first().map(|token| token.span.start) else {
         return Err(reader.expected("a statement"));
     };
     split::rebase(&mut tokens, start);
-    parse_part(sql, offset, tokens)
+    parse_part(sql, offset, tokens, depth)
 }
 
 fn check_length(sql: &str) -> Result<()> {

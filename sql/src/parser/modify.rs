@@ -30,7 +30,7 @@ pub(super) fn query(reader: &mut Reader<'_>) -> Result<Body> {
     }
 }
 
-fn refuse_select_into(query: &Query, position: usize) -> Result<()> {
+pub(super) fn refuse_select_into(query: &Query, position: usize) -> Result<()> {
     match query.body.as_ref() {
         SetExpr::Select(select) if select.into.is_some() => {
             Err(SqlError::unsupported("SELECT INTO is not supported").with_hint("CREATE TABLE ... AS").at(position))

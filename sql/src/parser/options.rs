@@ -16,6 +16,14 @@ pub(super) fn with_options(reader: &mut Reader<'_>) -> Result<Vec<(Ident, String
 
 /// `(name [= value], ...)`: a name alone means `true`; a name given twice is refused (42601).
 pub(super) fn parenthesized_options(reader: &mut Reader<'_>) -> Result<Vec<(Ident, String)>> {
+    options_named(reader, option_name)
+}
+
+/// [`parenthesized_options`] whose names `read_name` reads.
+pub(super) fn options_named<'a>(
+    reader: &mut Reader<'a>,
+    read_name: fn(&mut Reader<'a>) -> Result<Ident>,
+) -> Result<Vec<(Ident, String)>> {
     reader.expect_token(&Token::LParen)?;
     let mut options: Vec<(Ident, String)> = Vec::new();
     if reader.token(&Token::RParen) {
@@ -23,7 +31,7 @@ pub(super) fn parenthesized_options(reader: &mut Reader<'_>) -> Result<Vec<(Iden
     }
     loop {
         let position = reader.position(reader.peek());
-        let (name, value) = option(reader)?;
+        let (name, value) = option(reader, read_name)?;
         if options.iter().any(|(other, _)| other.value == name.value) {
             return Err(SqlError::syntax(format!("option \"{}\" is given twice", name.value)).at(position));
         }
@@ -36,8 +44,8 @@ pub(super) fn parenthesized_options(reader: &mut Reader<'_>) -> Result<Vec<(Iden
     Ok(options)
 }
 
-fn option(reader: &mut Reader<'_>) -> Result<(Ident, String)> {
-    let name = option_name(reader)?;
+fn option<'a>(reader: &mut Reader<'a>, read_name: fn(&mut Reader<'a>) -> Result<Ident>) -> Result<(Ident, String)> {
+    let name = read_name(reader)?;
     let has_value = reader.token(&Token::Eq) || reader.token(&Token::RArrow);
     let value = if has_value || !matches!(reader.peek().token, Token::Comma | Token::RParen) {
         option_value(reader)?

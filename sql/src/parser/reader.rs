@@ -23,18 +23,26 @@ pub(super) struct Reader<'a> {
     text: &'a SqlText<'a>,
     /// Characters before this statement in what the client sent.
     offset: usize,
+    /// Statements around this one.
+    depth: usize,
 }
 
 impl<'a> Reader<'a> {
-    /// A reader of `tokens`, whose spans are places in `text`.
+    /// A reader of `tokens`, whose spans are places in `text`; they are a statement within `depth` others.
     pub(super) fn new(
         dialect: &'a MonsoonDialect,
         text: &'a SqlText<'a>,
         offset: usize,
         tokens: Vec<TokenWithSpan>,
+        depth: usize,
     ) -> Reader<'a> {
         let parser = parser_of(dialect, tokens.clone());
-        Reader { dialect, parser, tokens, text, offset }
+        Reader { dialect, parser, tokens, text, offset, depth }
+    }
+
+    /// How many statements are around this one.
+    pub(super) fn depth(&self) -> usize {
+        self.depth
     }
 
     /// Runs a method of sqlparser's.
@@ -267,6 +275,11 @@ impl<'a> Reader<'a> {
         };
         let text = self.text.slice(start, last.span.end).to_owned();
         (text, self.offset + self.text.char_offset(start), tokens)
+    }
+
+    /// Characters of the statement before the next token.
+    pub(super) fn chars_before(&self) -> usize {
+        self.text.char_offset(self.peek().span.start)
     }
 
     /// Place of a token in what the client sent, in characters from 1.

@@ -3,11 +3,15 @@
 use super::drop::object_kind;
 use super::reader::Reader;
 use super::setting::setting_name;
+use super::topology;
 use crate::error::Result;
 use crate::statement::{Body, ObjectKind, Show};
 
 /// After SHOW.
 pub(super) fn show(reader: &mut Reader<'_>) -> Result<Body> {
+    if let Some(statement) = topology::show(reader)? {
+        return Ok(statement);
+    }
     parse_show(reader).map(Body::Show)
 }
 
@@ -23,7 +27,7 @@ fn parse_show(reader: &mut Reader<'_>) -> Result<Show> {
     }
     if reader.word("CREATE") {
         if object_kind(reader).is_none() {
-            return Err(reader.expected("STREAM, TABLE, VIEW, MATERIALIZED VIEW or SINK"));
+            return Err(reader.expected("STREAM, TABLE, VIEW, MATERIALIZED VIEW, SINK or TOPOLOGY"));
         }
         return reader.object_name().map(Show::Create);
     }
@@ -57,6 +61,9 @@ fn plural(reader: &mut Reader<'_>) -> Option<ObjectKind> {
 
 /// After DESCRIBE or DESC.
 pub(super) fn describe(reader: &mut Reader<'_>) -> Result<Body> {
+    if let Some(statement) = topology::describe(reader)? {
+        return Ok(statement);
+    }
     let names_kind = object_kind(reader).is_some();
     if names_kind && reader.at_end() {
         return Err(reader.expected("a name"));

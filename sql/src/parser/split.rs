@@ -22,19 +22,59 @@ pub(super) struct Part {
     pub(super) tokens: Vec<TokenWithSpan>,
 }
 
-/// Cuts at semicolons; empty statements vanish.
+/// Cuts at semicolons; empty statements vanish. The statements within `CREATE TOPOLOGY ... AS BEGIN ...; END` stay
+/// together.
 pub(super) fn split(text: &SqlText<'_>, tokens: Vec<TokenWithSpan>) -> Result<Vec<Part>> {
     let mut parts = Vec::new();
-    let mut current = Vec::new();
+    let mut current: Vec<TokenWithSpan> = Vec::new();
+    // Where in `current` the statement begins that is being read within a body.
+    let mut inner_start = None;
     for token in tokens {
         match token.token {
-            Token::SemiColon => parts.extend(finish(text, std::mem::take(&mut current))?),
+            Token::SemiColon => {
+                let start = inner_start.or_else(|| body_start(&current));
+                let is_open = |start: &usize| !current.get(*start).is_some_and(|first| is_word(&first.token, "END"));
+                if start.filter(is_open).is_some() {
+                    current.push(token);
+                    inner_start = Some(current.len());
+                } else {
+                    parts.extend(finish(text, std::mem::take(&mut current))?);
+                    inner_start = None;
+                }
+            }
             Token::Whitespace(_) | Token::EOF => {}
             _ => current.push(token),
         }
     }
     parts.extend(finish(text, current)?);
     Ok(parts)
+}
+
+/// Where the first statement of the body begins, if this is the start of `CREATE TOPOLOGY ... AS BEGIN ...; END`.
+fn body_start(tokens: &[TokenWithSpan]) -> Option<usize> {
+    if !creates_topology(tokens) {
+        return None;
+    }
+    // Within brackets `AS begin` gives a column a name.
+    let mut depth = 0usize;
+    let ends_head = |token: &TokenWithSpan| {
+        match token.token {
+            Token::LParen => depth += 1,
+            Token::RParen => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth == 0 && is_word(&token.token, "AS")
+    };
+    let body = tokens.iter().position(ends_head)? + 1;
+    tokens.get(body).is_some_and(|first| is_word(&first.token, "BEGIN")).then_some(body + 1)
+}
+
+/// Whether these tokens start with CREATE [OR REPLACE] TOPOLOGY.
+fn creates_topology(tokens: &[TokenWithSpan]) -> bool {
+    let starts_with = |words: &[&str]| {
+        tokens.len() >= words.len() && words.iter().zip(tokens).all(|(word, token)| is_word(&token.token, word))
+    };
+    starts_with(&["CREATE", "TOPOLOGY"]) || starts_with(&["CREATE", "OR", "REPLACE", "TOPOLOGY"])
 }
 
 fn finish(text: &SqlText<'_>, mut tokens: Vec<TokenWithSpan>) -> Result<Option<Part>> {
@@ -104,7 +144,7 @@ fn drop_table_word(tokens: &mut Vec<TokenWithSpan>) {
     tokens.retain(|_| kept.next().unwrap_or(true));
 }
 
-/// How deep the tree of what stands between two commas can be.
+/// How deep the tree of what stands between two commas or semicolons can be.
 #[derive(Default, Clone, Copy)]
 struct Chain {
     /// AND, OR, UNION, ...: each may be one level.
@@ -117,7 +157,7 @@ struct Chain {
 
 impl Chain {
     fn take(&mut self, token: &Token) {
-        if *token == Token::Comma {
+        if matches!(token, Token::Comma | Token::SemiColon) {
             *self = Chain::default();
         } else if is_connective(token) {
             self.connectives += 1;
@@ -136,8 +176,13 @@ impl Chain {
 /// Refuses statements whose syntax tree would be too deep to walk (54001).
 pub(super) fn check_chains(text: &SqlText<'_>, tokens: &[TokenWithSpan]) -> Result<()> {
     let mut chains = vec![Chain::default()];
+    let is_topology = creates_topology(tokens);
     for token in tokens {
         match &token.token {
+            // Components stand side by side, whatever their number; every expression in them is within brackets.
+            component if is_topology && chains.len() == 1 && starts_component(component) => {
+                chains[0] = Chain::default()
+            }
             Token::LParen | Token::LBracket => chains.push(Chain::default()),
             Token::RParen | Token::RBracket if chains.len() > 1 => {
                 chains.pop();
@@ -153,6 +198,10 @@ pub(super) fn check_chains(text: &SqlText<'_>, tokens: &[TokenWithSpan]) -> Resu
         }
     }
     Ok(())
+}
+
+fn starts_component(token: &Token) -> bool {
+    is_word(token, "SPOUT") || is_word(token, "BOLT")
 }
 
 fn too_long(operators: usize) -> SqlError {

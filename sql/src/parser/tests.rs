@@ -11,7 +11,7 @@ fn one(sql: &str) -> Body {
 }
 
 /// `SQLSTATE@position message` of what is refused.
-fn refused(sql: &str) -> String {
+pub(super) fn refused(sql: &str) -> String {
     match parse(sql) {
         Ok(statements) => format!("{sql} was accepted: {statements:?}"),
         Err(error) => {
@@ -157,7 +157,7 @@ fn tables() {
         ("CREATE TABLE select (a INT)", "42601@14 syntax error at or near \"select\""),
         ("CREATE TEMP TABLE t (a INT)", "0A000@8 CREATE TEMP is not supported"),
         ("CREATE INDEX i ON t (a)", "0A000@8 CREATE INDEX is not supported"),
-        ("CREATE OR REPLACE TABLE t (a INT)", "0A000@19 OR REPLACE is supported for views only"),
+        ("CREATE OR REPLACE TABLE t (a INT)", "0A000@19 OR REPLACE is supported for views and topologies only"),
     ]);
 }
 
@@ -242,6 +242,7 @@ fn queries_and_changes() {
         ("SELECT 'abc", "42601@8 unterminated quoted string at or near \"'abc\""),
         ("SELECT 1 INTO x", "0A000@1 SELECT INTO is not supported"),
         ("ALTER TABLE t ADD COLUMN a INT", "0A000@1 ALTER TABLE is not supported"),
+        ("ALTER SYSTEM SET x = 1", "0A000@1 ALTER SYSTEM is not supported"),
         ("VACUUM", "0A000@1 VACUUM is not supported"),
         ("INSERT OVERWRITE t VALUES (1)", "0A000@1 this form of INSERT is not supported"),
     ]);
@@ -441,6 +442,12 @@ fn limits() {
     check(vec!["SELECT 1"; 5_000].join(" UNION ALL "), "54001");
     check(format!("SELECT {}1{}", "f(".repeat(300), ")".repeat(300)), "54001");
     check(format!("SELECT {}1", "CAST(".repeat(45)), "42601");
+    check(format!("SELECT {}'1 s'", "INTERVAL ".repeat(5_000)), "54001");
+    check(format!("SELECT {}'1 s'", "INTERVAL DAY ".repeat(5_000)), "54001");
+    check(format!("SELECT {}'1 s'", "INTERVAL -".repeat(400)), "54001");
+    check(format!("{}SELECT 1", "EXPLAIN ".repeat(50_000)), "54001");
+    check(format!("{}SELECT 1", "PREPARE p AS DECLARE c CURSOR FOR ".repeat(5_000)), "54001");
+    assert!(parse(&format!("SELECT {}", vec!["INTERVAL '1 s'"; 490].join(" + "))).is_ok());
     let values = vec!["(1, -2, 'x')"; 20_000].join(", ");
     assert!(parse(&format!("INSERT INTO t VALUES {values}")).is_ok());
     let list: Vec<String> = (0..10_000).map(|n| n.to_string()).collect();

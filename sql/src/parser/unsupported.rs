@@ -5,18 +5,15 @@ use crate::error::SqlError;
 
 /// First words of statements that Postgres knows.
 const STATEMENTS: &[&str] = &[
-    "ACTIVATE",
     "ALTER",
     "ANALYZE",
     "ANALYSE",
     "CALL",
     "CHECKPOINT",
     "CLUSTER",
-    "DEACTIVATE",
     "DO",
     "GRANT",
     "IMPORT",
-    "KILL",
     "LOAD",
     "LOCK",
     "MERGE",

@@ -36,6 +36,7 @@ mod subscribe;
 #[cfg(test)]
 mod tests;
 mod text_rows;
+mod topology;
 mod transaction;
 mod update;
 mod verify;

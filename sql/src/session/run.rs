@@ -45,6 +45,7 @@ impl Session {
             Body::CreateMaterializedView(create) => self.create_materialized_view(statement, create).await,
             Body::CreateView(create) => self.create_view(statement, create).await,
             Body::CreateSink(create) => self.create_sink(statement, create).await,
+            Body::Topology(topology) => self.topology(statement, topology).await,
             Body::Drop(drop) => self.drop_relations(statement, drop).await,
             Body::Comment(comment) => self.comment(statement, comment).await,
             Body::Explain(explain) => self.explain(statement, explain).await.map(Response::Rows),
