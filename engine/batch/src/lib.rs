@@ -23,6 +23,7 @@ mod peers;
 mod relation;
 mod request;
 mod shared;
+mod solo;
 mod sink_writer;
 mod source_reader;
 mod subscriber;
@@ -35,4 +36,5 @@ pub use api::{
 };
 pub use engine::{Engine, EngineConfig};
 pub use error::{Error, Result};
+pub use solo::{KeyedChange, SoloCircuit};
 pub use relation::{RelationKind, RelationSpec, Watermark};

@@ -169,7 +169,7 @@ impl Run {
         if aligned {
             self.topology.tell_spouts(|| Control::Resume);
         }
-        parts.retain(|part| !part.state.changes.is_empty() || part.position.is_some());
+        parts.retain(|part| !part.state.is_empty() || part.position.is_some());
         Ok(Checkpoint { number, tasks: parts })
     }
 

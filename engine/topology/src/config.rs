@@ -80,6 +80,11 @@ impl Config {
         Ok(())
     }
 
+    /// Whether the engine knows a setting by this name, its own or Storm's.
+    pub fn is_setting(name: &str) -> bool {
+        find(name).is_some()
+    }
+
     /// Sets a setting and returns the configuration.
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Result<Config> {
         self.set(name, value)?;

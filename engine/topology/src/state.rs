@@ -1,5 +1,6 @@
 //! State of bolts: what a checkpoint consists of, where it is kept, and the key-value state of stateful bolts.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -8,14 +9,28 @@ use parking_lot::Mutex;
 use crate::Result;
 
 /// What of a task's state has changed since its last checkpoint.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
+#[derive(Debug, Default, Clone)]
 pub struct StateChanges {
     /// Keys that were set, with their values; `None`: removed.
     pub changes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    /// What else the store is to do in the same commit: things that this bolt and the store know, and nobody else.
+    pub beside: Vec<Arc<dyn Any + Send + Sync>>,
+}
+
+impl StateChanges {
+    /// Keys that were set, with their values; `None`: removed.
+    pub fn of(changes: Vec<(Vec<u8>, Option<Vec<u8>>)>) -> StateChanges {
+        StateChanges { changes, beside: Vec::new() }
+    }
+
+    /// Whether there is nothing to keep.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.beside.is_empty()
+    }
 }
 
 /// One task's part of a checkpoint.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct TaskCheckpoint {
     /// The component.
     pub component: String,
@@ -28,7 +43,7 @@ pub struct TaskCheckpoint {
 }
 
 /// A checkpoint: what all tasks have to keep, after the same input.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Checkpoint {
     /// Its number, from 1.
     pub number: u64,

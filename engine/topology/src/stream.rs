@@ -75,6 +75,11 @@ impl Streams {
         self.add(stream, fields, true);
     }
 
+    /// The streams declared, with their fields.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, impl Iterator<Item = &str>)> {
+        self.0.iter().map(|declared| (declared.stream.as_str(), declared.fields.iter().map(SmolStr::as_str)))
+    }
+
     fn add<N: AsRef<str>>(&mut self, stream: &str, fields: impl IntoIterator<Item = N>, direct: bool) {
         let fields = fields.into_iter().map(|name| SmolStr::new(name.as_ref())).collect();
         self.0.push(Declared { stream: SmolStr::new(stream), fields, direct });

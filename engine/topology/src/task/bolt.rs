@@ -11,6 +11,7 @@ use crate::clock::Moment;
 use crate::collector::BoltCollector;
 use crate::component::Bolt;
 use crate::config::Settings;
+use crate::context::Guarantee;
 use crate::message::{Control, Message};
 use crate::stream::{StreamInfo, TaskId};
 use crate::tuple::{Tuple, TupleBatch};
@@ -51,6 +52,8 @@ pub(crate) struct BoltTask {
     /// Rows between two looks at the clock.
     stride: usize,
     executed: u64,
+    /// Failures that have been reported.
+    reported_failed: u64,
 }
 
 /// A checkpoint of which barriers have come.
@@ -100,6 +103,7 @@ impl BoltTask {
             next_load: Moment(0),
             stride: 1,
             executed: 0,
+            reported_failed: 0,
         }
     }
 
@@ -181,7 +185,8 @@ impl BoltTask {
 
     /// Drops the instance; a new one is made when it is time.
     fn give_up(&mut self, message: String) -> bool {
-        self.state_lost |= self.bolt.take().is_some_and(|bolt| bolt.stateful());
+        let stateful = self.bolt.take().is_some_and(|bolt| bolt.stateful());
+        self.state_lost |= stateful && self.wiring.context.guarantee() == Guarantee::ExactlyOnceState;
         self.restart.note_failure(self.collector.now);
         self.wiring.metrics.restarts.fetch_add(1, Ordering::Relaxed);
         self.wiring.report_failed(&message);
@@ -376,7 +381,11 @@ impl BoltTask {
         }
     }
 
-    fn publish(&self) {
+    fn publish(&mut self) {
+        if self.collector.failed != self.reported_failed {
+            self.reported_failed = self.collector.failed;
+            self.wiring.report_failed("a bolt failed a tuple");
+        }
         let metrics = &self.wiring.metrics;
         metrics.emitted.store(self.collector.outputs.emitted, Ordering::Relaxed);
         metrics.transferred.store(self.collector.outputs.transferred, Ordering::Relaxed);
@@ -415,7 +424,8 @@ fn execute(
     collector.hooks.iter_mut().for_each(|hook| hook.on_execute());
     if let Err(failure) = bolt.execute(&tuple, collector) {
         collector.report_error(failure.0);
-        if tuple.anchor().is_some_and(|anchor| anchor.is_tracked()) {
+        // A tuple that is in no tree may have been taken out: then it is the bolt's to fail.
+        if tuple.anchor().is_none_or(|anchor| anchor.is_tracked()) {
             collector.fail(&tuple);
         }
     }

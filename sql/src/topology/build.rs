@@ -1,0 +1,327 @@
+//! From a [`TopologySpec`] to a topology that can be started: names are looked up, queries planned, types carried from stream to stream.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use monsoon_circuit::RelationId;
+use monsoon_topology::multilang::{ShellBolt, ShellSpec, ShellSpout};
+use monsoon_topology::{Bolt, ComponentBuilder, DEFAULT_STREAM, Spout, Streams, Topology, TopologyBuilder};
+use tokio::runtime::Handle;
+
+use super::from_sql::invalid;
+use super::insert_bolt::{InsertBolt, InsertTarget};
+use super::native::Natives;
+use super::spec::{Code, ComponentSpec, InputSpec, OutputSpec, QuerySpec, TopologySpec};
+use super::sql_bolt::{BoltQuery, SqlBolt};
+use super::stream_spout::{StreamSource, StreamSpout};
+use super::window_bolt::window_bolt;
+use crate::catalog::{Kind, Relation, Snapshot};
+use crate::database::{Database, Scope, Text, ViewDefinition, plan_view_query};
+use crate::error::{Result, SqlError};
+
+/// The name that a bolt's query has for what the bolt reads.
+const INPUT: &str = "input";
+
+/// A topology, and what it has to do with relations.
+pub(crate) struct Built {
+    pub topology: Topology,
+    /// Relations that it reads or inserts into.
+    pub relations: Vec<RelationId>,
+}
+
+/// What a topology is built with.
+pub(crate) struct Surroundings<'a> {
+    pub database: &'a Arc<Database>,
+    pub scope: &'a Arc<Scope>,
+    pub snapshot: &'a Arc<Snapshot>,
+    pub natives: &'a Natives,
+    pub runtime: Handle,
+}
+
+/// The columns of each stream that is known: by component and stream.
+type Schemas = HashMap<(String, String), SchemaRef>;
+
+type MakeSpout = Box<dyn Fn() -> Box<dyn Spout> + Send + Sync>;
+type MakeBolt = Box<dyn Fn() -> Box<dyn Bolt> + Send + Sync>;
+
+/// A component that can be made.
+enum Made {
+    Spout(MakeSpout),
+    Bolt(MakeBolt),
+}
+
+impl Surroundings<'_> {
+    /// Builds a topology.
+    pub(crate) async fn build(&self, spec: TopologySpec) -> Result<Built> {
+        let mut schemas = Schemas::new();
+        let mut relations = Vec::new();
+        let mut made: HashMap<String, Made> = HashMap::new();
+        // A query can be planned once the columns of its input are known, in whatever order the components were written.
+        while made.len() < spec.components.len() {
+            let before = made.len();
+            for component in &spec.components {
+                if !made.contains_key(&component.name)
+                    && let Some(one) = self.make(component, &spec, &mut schemas, &mut relations).await?
+                {
+                    made.insert(component.name.clone(), one);
+                }
+            }
+            if made.len() == before {
+                return Err(self.stuck(&spec, &made));
+            }
+        }
+        let mut builder = TopologyBuilder::new();
+        for (name, value) in spec.config.iter() {
+            builder.config(name, value.clone());
+        }
+        for component in &spec.components {
+            if let Some(one) = made.remove(&component.name) {
+                add(&mut builder, component, one)?;
+            }
+        }
+        let topology = builder.build(&spec.name).map_err(invalid)?;
+        Ok(Built { topology, relations })
+    }
+
+    /// What keeps queries from being planned: they read each other.
+    fn stuck(&self, spec: &TopologySpec, made: &HashMap<String, Made>) -> SqlError {
+        let open = spec.components.iter().find(|component| !made.contains_key(&component.name));
+        let Some(component) = open else { return SqlError::internal("every component is made, and one is not") };
+        let message = format!("the columns that {:?} reads depend on its own query", component.name);
+        SqlError::new("42P17", message).at_place(component.position)
+    }
+
+    /// `None`: the columns of its input aren't known yet.
+    async fn make(
+        &self,
+        component: &ComponentSpec,
+        spec: &TopologySpec,
+        schemas: &mut Schemas,
+        relations: &mut Vec<RelationId>,
+    ) -> Result<Option<Made>> {
+        for input in &component.inputs {
+            check_source(input, spec)?;
+        }
+        Ok(Some(match &component.code {
+            Code::Stream { relation, position, from_latest } => {
+                let relation = self.readable(relation).map_err(|error| error.at_place(*position))?;
+                relations.push(relation.id);
+                schemas.insert((component.name.clone(), DEFAULT_STREAM.into()), Arc::clone(&relation.schema));
+                Made::Spout(self.stream_spout(&relation, *from_latest))
+            }
+            Code::Insert { relation, position } => {
+                let relation = self.insertable(relation).map_err(|error| error.at_place(*position))?;
+                relations.push(relation.id);
+                let (engine, runtime) = (self.database.engine.clone(), self.runtime.clone());
+                let target = InsertTarget { engine, runtime, relation };
+                Made::Bolt(Box::new(move || Box::new(InsertBolt::new(target.clone()))))
+            }
+            Code::Native { name, arguments, position } => {
+                let made = self.native(component, name, arguments).map_err(|error| error.at_place(*position))?;
+                note_native(component, &made, schemas);
+                made
+            }
+            Code::Shell { command, directory, environment } => {
+                self.check_shell().map_err(|error| error.at_place(component.position))?;
+                note_outputs(component, schemas);
+                let shell = ShellSpec {
+                    command: command.clone(),
+                    directory: directory.as_ref().map(PathBuf::from),
+                    environment: environment.clone(),
+                    outputs: component.outputs.iter().map(shell_output).collect(),
+                    ..ShellSpec::default()
+                };
+                match component.is_spout() {
+                    true => Made::Spout(Box::new(move || Box::new(ShellSpout::new(shell.clone())))),
+                    false => Made::Bolt(Box::new(move || Box::new(ShellBolt::new(shell.clone())))),
+                }
+            }
+            Code::Sql(query) => {
+                let Some(input) = input_schema(component, schemas)? else { return Ok(None) };
+                let query = self.plan(query, input).await?;
+                schemas.insert((component.name.clone(), DEFAULT_STREAM.into()), Arc::clone(&query.output_schema));
+                Made::Bolt(Box::new(move || Box::new(SqlBolt::new(query.clone()))))
+            }
+            Code::Window(query, window) => {
+                let Some(input) = input_schema(component, schemas)? else { return Ok(None) };
+                let query = self.plan(query, input).await?;
+                schemas.insert((component.name.clone(), DEFAULT_STREAM.into()), Arc::clone(&query.output_schema));
+                Made::Bolt(window_bolt(query, window).map_err(|error| error.at_place(component.position))?)
+            }
+        }))
+    }
+
+    fn stream_spout(&self, relation: &Arc<Relation>, from_latest: bool) -> MakeSpout {
+        let source = StreamSource {
+            engine: self.database.engine.clone(),
+            runtime: self.runtime.clone(),
+            relation: relation.id,
+            name: relation.name.clone(),
+            fields: relation.schema.fields().iter().map(|field| field.name().clone()).collect(),
+            from_latest,
+        };
+        Box::new(move || Box::new(StreamSpout::new(source.clone())))
+    }
+
+    fn native(&self, component: &ComponentSpec, name: &str, arguments: &[String]) -> Result<Made> {
+        let arguments = arguments.to_vec();
+        Ok(match component.is_spout() {
+            true => {
+                let make = Arc::clone(self.natives.spout(name)?);
+                Made::Spout(Box::new(move || make(&arguments)))
+            }
+            false => {
+                let make = Arc::clone(self.natives.bolt(name)?);
+                Made::Bolt(Box::new(move || make(&arguments)))
+            }
+        })
+    }
+
+    fn check_shell(&self) -> Result<()> {
+        if self.database.config.shell_components {
+            return Ok(());
+        }
+        Err(SqlError::new("42501", "components USING SHELL run programs on the server, which is not allowed")
+            .with_hint("start the server with --shell-components on to allow it"))
+    }
+
+    fn relation(&self, name: &str) -> Result<Arc<Relation>> {
+        let found = self.snapshot.by_name(name).cloned();
+        found.ok_or_else(|| SqlError::new("42P01", format!("relation \"{name}\" does not exist")))
+    }
+
+    fn readable(&self, name: &str) -> Result<Arc<Relation>> {
+        let relation = self.relation(name)?;
+        let runs = matches!(relation.kind, Kind::Stream | Kind::MaterializedView);
+        if runs && relation.append_only {
+            return Ok(relation);
+        }
+        Err(SqlError::new("42809", format!("\"{name}\" is not a stream: its rows can change, and a tuple can't be taken back"))
+            .with_hint("a spout reads a stream, or a materialized view whose rows are only ever added"))
+    }
+
+    fn insertable(&self, name: &str) -> Result<Arc<Relation>> {
+        let relation = self.relation(name)?;
+        match relation.kind {
+            Kind::Table => Ok(relation),
+            Kind::Stream if !relation.is_source() => Ok(relation),
+            _ => Err(SqlError::new("42809", format!("cannot insert into {} \"{name}\"", relation.kind.word()))
+                .with_hint("a bolt inserts into a table, or into a stream without a connector")),
+        }
+    }
+
+    /// Plans a bolt's query over its input.
+    async fn plan(&self, query: &QuerySpec, input_schema: SchemaRef) -> Result<BoltQuery> {
+        let input = self.database.take_ephemeral_id();
+        let mut relation = Relation::new(INPUT, Kind::Stream, Arc::clone(&input_schema), "");
+        relation.id = input;
+        let others = self.snapshot.by_name(INPUT).map(|hidden| hidden.id);
+        let snapshot = Arc::new(self.snapshot.without(others.as_slice()).with(relation));
+        let text = Text { sql: &query.text, offset: query.offset };
+        let view = ViewDefinition { query: &query.query, column_names: &[], emit_on_window_close: false, text };
+        let view = plan_view_query(self.scope, &snapshot, view).await?;
+        if let Some(other) = view.depends_on.iter().find(|id| **id != input) {
+            let name = snapshot.by_id(*other).map_or_else(String::new, |relation| relation.name.clone());
+            return Err(SqlError::unsupported(format!("a bolt's query reads {INPUT} alone, and this one reads \"{name}\""))
+                .with_hint("join in a materialized view, and let a spout read that"));
+        }
+        Ok(BoltQuery { plan: Arc::new(view.plan), input, input_schema, output_schema: view.schema })
+    }
+}
+
+fn check_source(input: &InputSpec, spec: &TopologySpec) -> Result<()> {
+    match spec.components.iter().any(|component| component.name == input.source) {
+        true => Ok(()),
+        false => Err(SqlError::new("42704", format!("there is no component \"{}\"", input.source)).at_place(input.position)),
+    }
+}
+
+fn shell_output(output: &OutputSpec) -> (String, Vec<String>, bool) {
+    let names = output.fields.iter().map(|field| field.name().clone()).collect();
+    (output.stream.clone(), names, output.direct)
+}
+
+fn note_outputs(component: &ComponentSpec, schemas: &mut Schemas) {
+    for output in &component.outputs {
+        let schema = Arc::new(Schema::new(output.fields.clone()));
+        schemas.insert((component.name.clone(), output.stream.clone()), schema);
+    }
+}
+
+/// A native component says itself what it emits; the author may say the types, which are text otherwise.
+fn note_native(component: &ComponentSpec, made: &Made, schemas: &mut Schemas) {
+    let mut streams = Streams::default();
+    match made {
+        Made::Spout(make) => make().declare(&mut streams),
+        Made::Bolt(make) => make().declare(&mut streams),
+    }
+    for (stream, fields) in streams.iter() {
+        let field = |name: &str| Field::new(name, arrow::datatypes::DataType::Utf8, true);
+        let schema = Arc::new(Schema::new(fields.map(field).collect::<Vec<_>>()));
+        schemas.insert((component.name.clone(), stream.to_owned()), schema);
+    }
+    note_outputs(component, schemas);
+}
+
+/// The columns that all the streams a bolt reads have. `None`: not known yet.
+fn input_schema(component: &ComponentSpec, schemas: &Schemas) -> Result<Option<SchemaRef>> {
+    let mut common: Option<SchemaRef> = None;
+    for input in &component.inputs {
+        let Some(schema) = schemas.get(&(input.source.clone(), input.stream.clone())) else { return Ok(None) };
+        match &common {
+            None => common = Some(Arc::clone(schema)),
+            Some(first) if same_columns(first, schema) => {}
+            Some(first) => {
+                let message = format!(
+                    "{:?} reads streams of different columns ({}) and ({})",
+                    component.name,
+                    names(first),
+                    names(schema)
+                );
+                return Err(SqlError::new("42804", message).at_place(input.position));
+            }
+        }
+    }
+    // What a bolt is given may hold a null anywhere.
+    Ok(common.map(|schema| {
+        let nullable = |field: &Arc<Field>| field.as_ref().clone().with_nullable(true);
+        Arc::new(Schema::new(schema.fields().iter().map(nullable).collect::<Vec<_>>()))
+    }))
+}
+
+fn same_columns(one: &Schema, other: &Schema) -> bool {
+    let same = |(a, b): (&Arc<Field>, &Arc<Field>)| a.name() == b.name() && a.data_type() == b.data_type();
+    one.fields().len() == other.fields().len() && one.fields().iter().zip(other.fields()).all(same)
+}
+
+fn names(schema: &Schema) -> String {
+    schema.fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn add(builder: &mut TopologyBuilder, component: &ComponentSpec, made: Made) -> Result<()> {
+    let mut added = match made {
+        Made::Spout(make) => builder.set_boxed_spout(&component.name, make),
+        Made::Bolt(make) => builder.set_boxed_bolt(&component.name, make),
+    };
+    added = described(added, component);
+    for input in &component.inputs {
+        added = added.grouping(&input.source, &input.stream, input.grouping.clone());
+    }
+    drop(added);
+    Ok(())
+}
+
+fn described<'a>(mut added: ComponentBuilder<'a>, component: &ComponentSpec) -> ComponentBuilder<'a> {
+    if let Some(parallelism) = component.parallelism {
+        added = added.parallelism(parallelism as usize);
+    }
+    if let Some(tasks) = component.tasks {
+        added = added.tasks(tasks as usize);
+    }
+    for (name, value) in component.config.iter() {
+        added = added.config(name, value.clone());
+    }
+    added
+}
