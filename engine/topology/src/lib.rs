@@ -5,6 +5,7 @@
 mod error;
 mod fields;
 mod value;
+pub mod window;
 
 pub use error::{Error, Failure, Outcome, Result};
 pub use fields::Fields;
