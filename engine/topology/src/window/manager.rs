@@ -141,7 +141,8 @@ impl<T: Clone> WindowManager<T> {
         }
     }
 
-    /// The items that left for good since the last call, each exactly once over all calls.
+    /// The items that left for good since the last call, each exactly once over all calls. One call can fire a window and the
+    /// window after it that expires its items: handle what fired before these are acknowledged.
     pub fn take_expired(&mut self) -> Vec<T> {
         std::mem::take(&mut self.left)
     }

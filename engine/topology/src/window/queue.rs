@@ -30,7 +30,8 @@ pub trait Pages<T>: Send {
 
 /// The items behind a window, ordered by timestamp and then by arrival.
 ///
-/// After an error from the [`Pages`] the content is undefined: go back to a snapshot.
+/// After an error from the [`Pages`] the content is undefined: go back to a snapshot. Page numbers begin at 0 in every queue, so
+/// each needs [`Pages`] of its own, without pages left over from before.
 pub struct WindowQueue<T> {
     pages: VecDeque<Page<T>>,
     first: u64,

@@ -89,7 +89,8 @@ impl<T: Clone> SessionManager<T> {
         Some(first.end(self.gap_ms).saturating_add(1))
     }
 
-    /// The items that left for good since the last call, each exactly once over all calls.
+    /// The items that left for good since the last call, each exactly once over all calls. A session's items leave in the call
+    /// that fires it: handle what fired before these are acknowledged.
     pub fn take_expired(&mut self) -> Vec<T> {
         std::mem::take(&mut self.left)
     }

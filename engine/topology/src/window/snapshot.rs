@@ -67,7 +67,8 @@ impl<T: Clone> WindowManager<T> {
         })
     }
 
-    /// A manager that goes on where the snapshot was taken, over an empty queue. Errors as [`WindowManager::with_queue`].
+    /// A manager that goes on where the snapshot was taken, over an empty queue. The specification must be the one the snapshot
+    /// was taken with. Errors as [`WindowManager::with_queue`].
     pub fn restore(
         spec: WindowSpec,
         time: WindowTime,
@@ -76,12 +77,12 @@ impl<T: Clone> WindowManager<T> {
     ) -> Result<WindowManager<T>> {
         let mut manager = WindowManager::with_queue(spec, time, queue)?;
         manager.queue.refill(snapshot.first, snapshot.entries)?;
-        manager.start = snapshot.start;
-        manager.fresh = snapshot.fresh;
+        manager.start = snapshot.start.clamp(manager.queue.first(), manager.queue.end());
+        manager.fresh = snapshot.fresh.clamp(manager.start, manager.queue.end());
         manager.watermark = snapshot.watermark;
         manager.last_end = snapshot.last_end;
         manager.next_end = snapshot.next_end;
-        manager.next_trigger = snapshot.next_trigger;
+        manager.next_trigger = snapshot.next_trigger.max(1);
         manager.pending_expired = snapshot.pending_expired;
         manager.left = snapshot.left;
         Ok(manager)
