@@ -250,6 +250,8 @@ fn random_allowed_lateness() {
         let defined: BTreeMap<_, _> = defined(spec, &subject.log.added, until, false).into_iter().collect();
         assert_eq!(by_end, defined, "{spec:?} {time:?}");
         assert!(fired.len() <= defined.len() + refired);
+        let mut gone = BTreeSet::new();
+        assert!(fired.iter().flat_map(|window| &window.expired).all(|item| gone.insert(*item)));
         subject.check_each_item_leaves_once();
     });
 }
