@@ -35,6 +35,7 @@ mod stream;
 mod task;
 mod tuple;
 mod value;
+pub mod window;
 mod wire;
 
 pub use anchor::{Anchor, Anchors};
