@@ -44,6 +44,13 @@ impl SqlError {
     }
 
     /// At a place in the statement text, where it is known.
+    /// With a place where it has none.
+    pub fn at_place_if_none(mut self, position: usize) -> SqlError {
+        self.position.get_or_insert(position);
+        self
+    }
+
+    /// With a place, if there is one.
     pub fn at_place(self, position: Option<usize>) -> SqlError {
         match position {
             Some(position) => self.at(position),

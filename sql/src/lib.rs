@@ -21,6 +21,7 @@ pub mod session;
 pub mod sql_text;
 pub mod statement;
 mod table_factor;
+pub mod topology;
 pub mod window_function;
 
 pub use database::{Database, DatabaseConfig, OpenError};

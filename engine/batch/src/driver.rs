@@ -183,13 +183,7 @@ impl Driver {
     }
 
     /// Checks a write and adds it to the batch; a wrong one is answered at once, alone.
-    fn take_write(
-        &mut self,
-        changes: Vec<Change>,
-        beside: Vec<Write>,
-        reply: Reply<Written>,
-        batch: &mut BatchInput,
-    ) {
+    fn take_write(&mut self, changes: Vec<Change>, beside: Vec<Write>, reply: Reply<Written>, batch: &mut BatchInput) {
         match self.check_write(&changes).and_then(|()| self.late_rows(&changes)) {
             Ok(late) => batch.add_write(changes, beside, WriteReply { reply, late }),
             Err(error) => drop(reply.send(Err(error))),

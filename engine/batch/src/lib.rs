@@ -23,8 +23,8 @@ mod peers;
 mod relation;
 mod request;
 mod shared;
-mod solo;
 mod sink_writer;
+mod solo;
 mod source_reader;
 mod subscriber;
 mod task;
@@ -36,5 +36,5 @@ pub use api::{
 };
 pub use engine::{Engine, EngineConfig};
 pub use error::{Error, Result};
-pub use solo::{KeyedChange, SoloCircuit};
 pub use relation::{RelationKind, RelationSpec, Watermark};
+pub use solo::{KeyedChange, SoloCircuit};

@@ -8,7 +8,9 @@ use std::collections::HashMap;
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use bytes::Bytes;
-use monsoon_circuit::{ChunkKind, Circuit, CircuitPlan, Delta, RelationId, RowError, SingleTask, TaskPlace, WeightedBatch};
+use monsoon_circuit::{
+    ChunkKind, Circuit, CircuitPlan, Delta, RelationId, RowError, SingleTask, TaskPlace, WeightedBatch,
+};
 use monsoon_state::{Chunk, ChunkId, TxId};
 
 use crate::chunk::{decode_state, encode_state};
@@ -76,9 +78,11 @@ impl SoloCircuit {
     /// Takes the state that was handed out before: every key that is still set. To be called before the first step.
     pub fn restore(&mut self, entries: Vec<(Vec<u8>, Vec<u8>)>) -> Result<()> {
         for (key, payload) in entries {
-            let (table, number) = parse_key(&key).ok_or_else(|| Error::corrupt("a key of a circuit's state is not one"))?;
+            let (table, number) =
+                parse_key(&key).ok_or_else(|| Error::corrupt("a key of a circuit's state is not one"))?;
             let payload = Bytes::from(payload);
-            let kept = self.tables.get_mut(table).ok_or_else(|| Error::corrupt("state of a table that there is not"))?;
+            let kept =
+                self.tables.get_mut(table).ok_or_else(|| Error::corrupt("state of a table that there is not"))?;
             kept.chunks.push((number, payload.clone()));
             kept.next = kept.next.max(number + 1);
             self.circuit.load(table, decode_state(&payload)?, TaskPlace { task: 0, tasks: 1 })?;

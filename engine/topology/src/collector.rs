@@ -239,6 +239,11 @@ impl Waker {
         Waker { asked: Arc::default(), executor: Arc::new(Mutex::new(signal)) }
     }
 
+    /// Whether it is for the same task.
+    pub(crate) fn is_same(&self, other: &Waker) -> bool {
+        Arc::ptr_eq(&self.asked, &other.asked)
+    }
+
     /// Asks for a call.
     pub fn wake(&self) {
         self.asked.store(true, std::sync::atomic::Ordering::SeqCst);

@@ -15,6 +15,7 @@ mod collector;
 mod component;
 mod config;
 mod context;
+pub mod drpc;
 mod error;
 mod error_log;
 mod executor;

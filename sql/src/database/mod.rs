@@ -11,6 +11,7 @@ mod planner;
 mod relation_spec;
 mod relation_table;
 mod restore;
+mod restore_topologies;
 mod scope;
 mod statement_catalog;
 mod system_schema;
@@ -20,6 +21,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use std::time::Duration;
 
 use monsoon_batch::{Engine, EngineConfig};
 use monsoon_circuit::RelationId;
@@ -31,6 +33,7 @@ use crate::catalog::{Catalog, CatalogError};
 use crate::error::SqlError;
 use crate::function::Setting;
 use crate::session::{Session, SessionStart};
+use crate::topology::{Natives, Topologies};
 
 pub(crate) use change::EngineChange;
 pub(crate) use engine_error::{connector_error, engine_error};
@@ -43,6 +46,9 @@ pub(crate) use view_plan::{ViewDefinition, ViewPlan, check_names, plan_view_quer
 /// Numbers of views that live as long as a subscription; they are in no catalog, and below what Postgres's indexes take.
 const EPHEMERAL_ID_MIN: u32 = 1 << 28;
 
+/// What is under way in topologies has so long to be finished when the database is shut down; what is left is done again after the next start.
+const TOPOLOGY_WAIT: Duration = Duration::from_secs(3);
+
 /// How a database is opened.
 #[derive(Debug, Clone)]
 pub struct DatabaseConfig {
@@ -54,6 +60,10 @@ pub struct DatabaseConfig {
     pub memory_limit_bytes: u64,
     /// Rows taken of a source at a time.
     pub batch_rows: usize,
+    /// Whether topologies may run programs on the server (components USING SHELL).
+    pub shell_components: bool,
+    /// Rust code that topologies can name.
+    pub natives: Natives,
     /// What the server was started with, for SHOW and `monsoon.settings`; it can't be SET.
     pub server_settings: Arc<[Setting]>,
 }
@@ -66,6 +76,8 @@ impl Default for DatabaseConfig {
             tasks: engine.tasks,
             memory_limit_bytes: engine.memory_limit_bytes,
             batch_rows: engine.batch_rows,
+            shell_components: false,
+            natives: Natives::default(),
             server_settings: Arc::default(),
         }
     }
@@ -120,6 +132,7 @@ pub struct Database {
     ddl: Arc<tokio::sync::Mutex<()>>,
     /// Per table: what adds rows shares it while it writes; what reads the rows it changes has it alone.
     table_locks: Mutex<HashMap<u32, Arc<RwLock<()>>>>,
+    pub(crate) topologies: Arc<Topologies>,
     next_pid: AtomicI32,
     next_ephemeral: AtomicU32,
 }
@@ -143,11 +156,13 @@ impl Database {
             template,
             ddl: Arc::default(),
             table_locks: Mutex::default(),
+            topologies: Arc::default(),
             next_pid: AtomicI32::new(1),
             next_ephemeral: AtomicU32::new(EPHEMERAL_ID_MIN),
         });
         database.restore().await?;
         database.engine.start().await?;
+        database.restore_topologies().await?;
         Ok(database)
     }
 
@@ -163,6 +178,7 @@ impl Database {
 
     /// Stops sources and waits for the last commit.
     pub async fn shutdown(&self) {
+        self.topologies.stop(TOPOLOGY_WAIT).await;
         if let Err(error) = self.engine.stop().await {
             tracing::error!(%error, "the engine did not stop cleanly");
         }

@@ -21,7 +21,7 @@ use crate::pg_type::{TYPE_KEY, sql_name};
 const SHOWN_CHARS_MAX: usize = 64;
 
 /// Casts a column to the type of the column it is stored in.
-pub(super) fn assign(array: &ArrayRef, source: &Field, target: &Field) -> Result<ArrayRef> {
+pub(crate) fn assign(array: &ArrayRef, source: &Field, target: &Field) -> Result<ArrayRef> {
     let to = target.data_type();
     let is_plain = !target.metadata().contains_key(TYPE_KEY);
     match array.data_type() {

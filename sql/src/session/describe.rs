@@ -21,6 +21,7 @@ impl Session {
             }
             Body::Show(show) => Some(text_schema(&show_columns_of(show))),
             Body::Describe(_) => Some(text_schema(&super::show::COLUMNS)),
+            Body::Topology(topology) => super::topology::topology_columns(topology).map(text_schema),
             Body::Explain(_) => Some(text_schema(&["QUERY PLAN"])),
             Body::Verify(_) => Some(verify_schema()),
             Body::Fetch { name, .. } => self.cursors.get(name).map(super::cursor::Cursor::schema),

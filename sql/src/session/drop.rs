@@ -41,6 +41,13 @@ impl Session {
         }
         let all: Vec<Arc<Relation>> =
             dropped.into_iter().chain(dependants.into_iter().map(|(dependant, _)| dependant)).collect();
+        if let Some((relation, user)) =
+            all.iter().find_map(|relation| Some((relation, self.database.topologies.user_of(relation.id)?)))
+        {
+            let (kind, name) = (relation.kind.word(), &relation.name);
+            return Err(SqlError::new("2BP01", format!("cannot drop {kind} {name} because topology {user} uses it"))
+                .with_hint("use KILL TOPOLOGY first"));
+        }
         let ids: Vec<RelationId> = all.iter().map(|relation| relation.id).collect();
         let run: Vec<RelationId> =
             all.iter().filter(|relation| relation.is_run()).map(|relation| relation.id).collect();

@@ -55,10 +55,12 @@ use crate::error::{Result, SqlError};
 use crate::parser;
 use crate::response::{Notice, Response, TransactionStatus};
 use crate::statement::Statement;
+pub(crate) use assign::assign;
 use cursor::Cursor;
 pub(crate) use facts::Facts;
 use named::NamedStatement;
 use notices::Notices;
+pub(crate) use resolve::{folded, position, simple_name};
 use select::PlannedQuery;
 use transaction::Transaction;
 

@@ -11,7 +11,7 @@ use crate::sql_text::SqlText;
 use crate::statement::Statement;
 
 /// The place of a name in what the client sent, from 1.
-pub(super) fn position(statement: &Statement, ident: &Ident) -> usize {
+pub(crate) fn position(statement: &Statement, ident: &Ident) -> usize {
     statement.offset + SqlText::new(&statement.sql).char_offset(ident.span.start) + 1
 }
 
@@ -22,7 +22,7 @@ pub(super) fn place_of(statement: &Statement, part: &impl Spanned) -> Option<usi
 }
 
 /// The last part of a name, if what comes before it is our schema.
-pub(super) fn simple_name<'a>(statement: &Statement, name: &'a ObjectName) -> Result<&'a Ident> {
+pub(crate) fn simple_name<'a>(statement: &Statement, name: &'a ObjectName) -> Result<&'a Ident> {
     let parts: Vec<&Ident> = name.0.iter().filter_map(|part| part.as_ident()).collect();
     match parts.as_slice() {
         [last] => Ok(last),
@@ -35,7 +35,7 @@ pub(super) fn simple_name<'a>(statement: &Statement, name: &'a ObjectName) -> Re
 }
 
 /// As Postgres folds names without quotes.
-pub(super) fn folded(ident: &Ident) -> String {
+pub(crate) fn folded(ident: &Ident) -> String {
     if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() }
 }
 

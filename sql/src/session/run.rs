@@ -45,7 +45,7 @@ impl Session {
             Body::CreateMaterializedView(create) => self.create_materialized_view(statement, create).await,
             Body::CreateView(create) => self.create_view(statement, create).await,
             Body::CreateSink(create) => self.create_sink(statement, create).await,
-            Body::Topology(topology) => self.topology(statement, topology).await,
+            Body::Topology(topology) => Box::pin(self.topology(statement, topology)).await,
             Body::Drop(drop) => self.drop_relations(statement, drop).await,
             Body::Comment(comment) => self.comment(statement, comment).await,
             Body::Explain(explain) => self.explain(statement, explain).await.map(Response::Rows),
@@ -96,6 +96,7 @@ fn catalog_change(body: &Body) -> Option<&'static str> {
         Body::CreateSink(_) => Some("CREATE SINK"),
         Body::Drop(_) => Some("DROP"),
         Body::Comment(_) => Some("COMMENT"),
+        Body::Topology(topology) => super::topology::topology_change(topology),
         _ => None,
     }
 }

@@ -1,12 +1,10 @@
 //! From a [`TopologySpec`] to a topology that can be started: names are looked up, queries planned, types carried from stream to stream.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use monsoon_circuit::RelationId;
-use monsoon_topology::multilang::{ShellBolt, ShellSpec, ShellSpout};
 use monsoon_topology::{Bolt, ComponentBuilder, DEFAULT_STREAM, Spout, Streams, Topology, TopologyBuilder};
 use tokio::runtime::Handle;
 
@@ -123,20 +121,10 @@ impl Surroundings<'_> {
                 note_native(component, &made, schemas);
                 made
             }
-            Code::Shell { command, directory, environment } => {
+            Code::Shell { .. } => {
                 self.check_shell().map_err(|error| error.at_place(component.position))?;
                 note_outputs(component, schemas);
-                let shell = ShellSpec {
-                    command: command.clone(),
-                    directory: directory.as_ref().map(PathBuf::from),
-                    environment: environment.clone(),
-                    outputs: component.outputs.iter().map(shell_output).collect(),
-                    ..ShellSpec::default()
-                };
-                match component.is_spout() {
-                    true => Made::Spout(Box::new(move || Box::new(ShellSpout::new(shell.clone())))),
-                    false => Made::Bolt(Box::new(move || Box::new(ShellBolt::new(shell.clone())))),
-                }
+                return Err(super::shell::refuse(component).err().unwrap_or_else(|| SqlError::internal("shell")));
             }
             Code::Sql(query) => {
                 let Some(input) = input_schema(component, schemas)? else { return Ok(None) };
@@ -198,8 +186,11 @@ impl Surroundings<'_> {
         if runs && relation.append_only {
             return Ok(relation);
         }
-        Err(SqlError::new("42809", format!("\"{name}\" is not a stream: its rows can change, and a tuple can't be taken back"))
-            .with_hint("a spout reads a stream, or a materialized view whose rows are only ever added"))
+        Err(SqlError::new(
+            "42809",
+            format!("\"{name}\" is not a stream: its rows can change, and a tuple can't be taken back"),
+        )
+        .with_hint("a spout reads a stream, or a materialized view whose rows are only ever added"))
     }
 
     fn insertable(&self, name: &str) -> Result<Arc<Relation>> {
@@ -224,8 +215,10 @@ impl Surroundings<'_> {
         let view = plan_view_query(self.scope, &snapshot, view).await?;
         if let Some(other) = view.depends_on.iter().find(|id| **id != input) {
             let name = snapshot.by_id(*other).map_or_else(String::new, |relation| relation.name.clone());
-            return Err(SqlError::unsupported(format!("a bolt's query reads {INPUT} alone, and this one reads \"{name}\""))
-                .with_hint("join in a materialized view, and let a spout read that"));
+            return Err(SqlError::unsupported(format!(
+                "a bolt's query reads {INPUT} alone, and this one reads \"{name}\""
+            ))
+            .with_hint("join in a materialized view, and let a spout read that"));
         }
         Ok(BoltQuery { plan: Arc::new(view.plan), input, input_schema, output_schema: view.schema })
     }
@@ -234,7 +227,9 @@ impl Surroundings<'_> {
 fn check_source(input: &InputSpec, spec: &TopologySpec) -> Result<()> {
     match spec.components.iter().any(|component| component.name == input.source) {
         true => Ok(()),
-        false => Err(SqlError::new("42704", format!("there is no component \"{}\"", input.source)).at_place(input.position)),
+        false => {
+            Err(SqlError::new("42704", format!("there is no component \"{}\"", input.source)).at_place(input.position))
+        }
     }
 }
 

@@ -148,7 +148,9 @@ impl Reader<'_> {
             statement::Grouping::None => Grouping::None,
             statement::Grouping::Direct => Grouping::Direct,
             statement::Grouping::LocalOrShuffle => Grouping::LocalOrShuffle,
-            statement::Grouping::Custom(native) => self.natives.grouping(&native.name.value, &native.arguments)
+            statement::Grouping::Custom(native) => self
+                .natives
+                .grouping(&native.name.value, &native.arguments)
                 .map_err(|error| error.at_place(self.at(&native.name)))?,
         })
     }

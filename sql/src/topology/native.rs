@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use monsoon_topology::{BasicBolt, BasicCollector, Basic, Bolt, CustomGrouping, Grouping, Outcome, Spout, Tuple};
+use monsoon_topology::{Basic, BasicBolt, BasicCollector, Bolt, CustomGrouping, Grouping, Outcome, Spout, Tuple};
 
 use crate::error::{Result, SqlError};
 
@@ -81,7 +81,9 @@ fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a String>) 
     let known: Vec<&str> = known.map(String::as_str).collect();
     let error = SqlError::new("42704", format!("there is no native {what} \"{name}\""));
     match known.is_empty() {
-        true => error.with_hint(format!("no native {what} is registered: a program that embeds Monsoon can register some")),
+        true => {
+            error.with_hint(format!("no native {what} is registered: a program that embeds Monsoon can register some"))
+        }
         false => error.with_hint(format!("there are: {}", known.join(", "))),
     }
 }

@@ -39,7 +39,12 @@ fn fill<'a>(
             let array = array.as_boolean();
             into.for_each(|(row, value)| *value = Value::Bool(array.value(row)));
         }
-        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 | DataType::UInt8 | DataType::UInt16
+        DataType::Int8
+        | DataType::Int16
+        | DataType::Int32
+        | DataType::Int64
+        | DataType::UInt8
+        | DataType::UInt16
         | DataType::UInt32
             if plain =>
         {

@@ -34,12 +34,27 @@ pub(crate) struct ComponentSpec {
 /// What a component does.
 pub(crate) enum Code {
     /// The rows of a relation. The place is that of its name.
-    Stream { relation: String, position: Option<usize>, from_latest: bool },
-    Shell { command: Vec<String>, directory: Option<String>, environment: BTreeMap<String, String> },
-    Native { name: String, arguments: Vec<String>, position: Option<usize> },
+    Stream {
+        relation: String,
+        position: Option<usize>,
+        from_latest: bool,
+    },
+    Shell {
+        command: Vec<String>,
+        directory: Option<String>,
+        environment: BTreeMap<String, String>,
+    },
+    Native {
+        name: String,
+        arguments: Vec<String>,
+        position: Option<usize>,
+    },
     Sql(QuerySpec),
     Window(QuerySpec, Window),
-    Insert { relation: String, position: Option<usize> },
+    Insert {
+        relation: String,
+        position: Option<usize>,
+    },
 }
 
 /// A query over `input`.

@@ -12,7 +12,9 @@ use arrow::array::RecordBatch;
 use futures::StreamExt;
 use monsoon_batch::{Engine, Error, SubscribeOptions};
 use monsoon_circuit::RelationId;
-use monsoon_topology::{Failure, Guarantee, Moment, Outcome, Spout, SpoutCollector, Streams, TaskContext, Value, Waker};
+use monsoon_topology::{
+    Failure, Guarantee, Moment, Outcome, Spout, SpoutCollector, Streams, TaskContext, Value, Waker,
+};
 use tokio::runtime::Handle;
 
 use super::rows::values;
@@ -186,7 +188,8 @@ impl Spout for StreamSpout {
     }
 
     fn seek(&mut self, position: &[u8]) -> Outcome {
-        let position: [u8; 8] = position.try_into().map_err(|_| Failure::new("the position of a stream has 8 bytes"))?;
+        let position: [u8; 8] =
+            position.try_into().map_err(|_| Failure::new("the position of a stream has 8 bytes"))?;
         self.next = u64::from_be_bytes(position);
         Ok(())
     }

@@ -1,0 +1,107 @@
+//! `Deployed`: a topology that is there: what the catalog says of it, and what runs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use monsoon_circuit::RelationId;
+use monsoon_topology::{Guarantee, RunningTopology, StartOptions, Status, TaskCounts, Topology};
+use parking_lot::{Mutex, RwLock};
+use tokio::runtime::Handle;
+
+use super::build::Built;
+use super::checkpoint_store::EngineCheckpoints;
+use super::from_sql::invalid;
+use super::stored::StoredTopology;
+use crate::database::Database;
+use crate::error::{Result, SqlError};
+
+/// A topology that is there.
+pub(crate) struct Deployed {
+    stored: Mutex<StoredTopology>,
+    /// Relations that it reads or inserts into.
+    pub relations: Vec<RelationId>,
+    topology: Topology,
+    running: RwLock<Option<Arc<RunningTopology>>>,
+}
+
+impl Deployed {
+    /// Starts a topology, from its last checkpoint if there is one.
+    pub fn start(database: &Database, stored: StoredTopology, built: Built) -> Result<Deployed> {
+        let Built { topology, relations } = built;
+        let running = start(database, &stored, &topology)?;
+        let running = RwLock::new(Some(Arc::new(running)));
+        Ok(Deployed { stored: Mutex::new(stored), relations, topology, running })
+    }
+
+    /// What the catalog says of it.
+    pub fn stored(&self) -> StoredTopology {
+        self.stored.lock().clone()
+    }
+
+    /// Notes what the catalog says of it now.
+    pub fn note(&self, stored: StoredTopology) {
+        *self.stored.lock() = stored;
+    }
+
+    /// What runs; an error if it is being ended or begun anew.
+    pub fn running(&self) -> Result<Arc<RunningTopology>> {
+        let running = self.running.read().clone();
+        running.ok_or_else(|| {
+            SqlError::new("55006", format!("topology \"{}\" is being restarted or killed", self.stored().name))
+        })
+    }
+
+    /// Ends what runs: spouts stop, what is under way has `wait`, and a last checkpoint is taken.
+    pub async fn stop(&self, wait: Duration) -> Result<()> {
+        let Some(running) = self.running.write().take() else { return Ok(()) };
+        let ended = tokio::task::spawn_blocking(move || running.kill(wait)).await;
+        ended.map_err(|error| SqlError::internal(error.to_string()))?.map_err(invalid)
+    }
+
+    /// Begins what runs anew, in order.
+    pub async fn restart(&self, database: &Database, wait: Duration) -> Result<()> {
+        self.stop(wait).await?;
+        let stored = self.stored();
+        *self.running.write() = Some(Arc::new(start(database, &stored, &self.topology)?));
+        Ok(())
+    }
+
+    /// Its status, as it is shown.
+    pub fn status(&self) -> &'static str {
+        match self.running.read().as_ref().map(|running| running.status()) {
+            Some(Status::Active) => "active",
+            Some(Status::Inactive) => "inactive",
+            Some(Status::Killed) | None => "stopping",
+        }
+    }
+
+    /// What its tasks have counted.
+    pub fn task_counts(&self) -> Vec<TaskCounts> {
+        self.running.read().as_ref().map(|running| running.task_counts()).unwrap_or_default()
+    }
+
+    /// What it is made of.
+    pub fn topology(&self) -> &Topology {
+        &self.topology
+    }
+}
+
+fn start(database: &Database, stored: &StoredTopology, topology: &Topology) -> Result<RunningTopology> {
+    let checkpoints = EngineCheckpoints::new(database.engine.clone(), Handle::current(), &stored.name);
+    let options =
+        StartOptions { active: stored.active, checkpoints: Some(Arc::new(checkpoints)), ..StartOptions::default() };
+    let running = RunningTopology::start(topology, options).map_err(invalid)?;
+    if !stored.executors.is_empty() {
+        running.rebalance(&stored.executors).map_err(invalid)?;
+    }
+    Ok(running)
+}
+
+/// A guarantee, as it is shown.
+pub(crate) fn guarantee_word(guarantee: Guarantee) -> &'static str {
+    match guarantee {
+        Guarantee::AtMostOnce => "at most once",
+        Guarantee::AtLeastOnce => "at least once",
+        Guarantee::ExactlyOnceState => "exactly once",
+    }
+}

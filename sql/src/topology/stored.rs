@@ -1,0 +1,67 @@
+//! `StoredTopology`: a topology as the catalog keeps it: JSON under `c/topology/<name>`.
+
+use std::collections::BTreeMap;
+
+use monsoon_state::{StateStore, Write};
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::CatalogError;
+
+const PREFIX: &[u8] = b"c/topology/";
+const VERSION: u32 = 1;
+
+/// A topology as the catalog keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StoredTopology {
+    version: u32,
+    pub name: String,
+    /// The statement that created it.
+    pub sql: String,
+    /// Whether its spouts are to emit.
+    pub active: bool,
+    /// Executors of components, where they were changed.
+    pub executors: BTreeMap<String, usize>,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
+impl StoredTopology {
+    pub fn new(name: &str, sql: &str, active: bool) -> StoredTopology {
+        let (name, sql) = (name.to_owned(), sql.to_owned());
+        StoredTopology { version: VERSION, name, sql, active, executors: BTreeMap::new() }
+    }
+
+    /// The write that keeps it.
+    pub fn put(&self) -> Write {
+        let value = serde_json::to_vec(self).expect("plain data has a JSON form");
+        Write::Put { key: key(&self.name), value }
+    }
+
+    /// The write that forgets it.
+    pub fn delete(&self) -> Write {
+        Write::Delete { key: key(&self.name) }
+    }
+
+    /// All that a store keeps.
+    pub fn load_all(store: &dyn StateStore) -> Result<Vec<StoredTopology>, CatalogError> {
+        store.scan(PREFIX)?.into_iter().map(|(key, value)| decode(&key, &value)).collect()
+    }
+}
+
+fn key(name: &str) -> Vec<u8> {
+    [PREFIX, name.as_bytes()].concat()
+}
+
+fn decode(key: &[u8], value: &[u8]) -> Result<StoredTopology, CatalogError> {
+    let entry = String::from_utf8_lossy(key).into_owned();
+    let damaged = |error: serde_json::Error| {
+        CatalogError::State(monsoon_state::Error::Corrupt(format!("catalog entry {entry}: {error}")))
+    };
+    match serde_json::from_slice::<Version>(value).map_err(damaged)?.version {
+        VERSION => serde_json::from_slice(value).map_err(damaged),
+        found => Err(CatalogError::Newer { entry: entry.clone(), found, supported: VERSION }),
+    }
+}
