@@ -26,6 +26,7 @@ use std::time::Duration;
 use monsoon_batch::{Engine, EngineConfig};
 use monsoon_circuit::RelationId;
 use monsoon_state::{RocksOptions, RocksStore};
+use monsoon_topology::drpc::Drpc;
 use parking_lot::Mutex;
 use tokio::sync::RwLock;
 
@@ -133,6 +134,8 @@ pub struct Database {
     /// Per table: what adds rows shares it while it writes; what reads the rows it changes has it alone.
     table_locks: Mutex<HashMap<u32, Arc<RwLock<()>>>>,
     pub(crate) topologies: Arc<Topologies>,
+    /// Requests to functions that topologies serve.
+    pub(crate) drpc: Arc<Drpc>,
     next_pid: AtomicI32,
     next_ephemeral: AtomicU32,
 }
@@ -157,6 +160,7 @@ impl Database {
             ddl: Arc::default(),
             table_locks: Mutex::default(),
             topologies: Arc::default(),
+            drpc: Arc::default(),
             next_pid: AtomicI32::new(1),
             next_ephemeral: AtomicU32::new(EPHEMERAL_ID_MIN),
         });

@@ -48,7 +48,7 @@ impl Template {
     /// The scope of a session.
     pub(crate) fn scope(&self, database: &Arc<Database>, facts: Arc<dyn SessionFacts>) -> Result<Arc<Scope>> {
         let mut state = self.state.clone();
-        function::register(&mut state, &facts).map_err(|error| from_datafusion(error, "", 0))?;
+        function::register(&mut state, &facts, &database.drpc).map_err(|error| from_datafusion(error, "", 0))?;
         Ok(Arc::new(Scope {
             state,
             pg_catalog: pg_catalog::schema_provider(&facts),

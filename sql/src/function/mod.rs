@@ -5,6 +5,7 @@
 
 mod catalog_function;
 mod cell;
+mod drpc;
 mod hop_starts;
 mod json_build;
 mod json_operator;
@@ -28,14 +29,20 @@ use datafusion::common::Result;
 use datafusion::execution::FunctionRegistry;
 use datafusion::logical_expr::{ScalarUDF, ScalarUDFImpl};
 use datafusion_functions_json::udfs;
+use monsoon_topology::drpc::Drpc;
 
 use pg_function::PgFunction;
 pub use session_facts::{SessionFacts, Setting};
 pub use session_function::VERSION;
 
-/// Registers every function for a session.
-pub fn register(registry: &mut dyn FunctionRegistry, facts: &Arc<dyn SessionFacts>) -> Result<()> {
+/// Registers every function for a session; `requests` are those that topologies serve.
+pub fn register(
+    registry: &mut dyn FunctionRegistry,
+    facts: &Arc<dyn SessionFacts>,
+    requests: &Arc<Drpc>,
+) -> Result<()> {
     register_pure(registry)?;
+    registry.register_udf(Arc::new(drpc::drpc(Arc::clone(requests))))?;
     for spec in
         [session_function::FUNCTIONS, catalog_function::FUNCTIONS, text_function::FUNCTIONS].into_iter().flatten()
     {

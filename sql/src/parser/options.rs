@@ -56,7 +56,7 @@ fn option<'a>(reader: &mut Reader<'a>, read_name: fn(&mut Reader<'a>) -> Result<
 }
 
 /// Names may have parts (`properties.group.id`), as Flink's and Kafka's do, and may be quoted as a string. Lower case.
-fn option_name(reader: &mut Reader<'_>) -> Result<Ident> {
+pub(super) fn option_name(reader: &mut Reader<'_>) -> Result<Ident> {
     let span = reader.peek().span;
     let mut value = match reader.peek().token {
         Token::SingleQuotedString(_) => reader.string()?,

@@ -54,8 +54,10 @@ pub struct CreateTopology {
     pub if_not_exists: bool,
     /// WITH (name = 'value', ...): names lower-case; values as text.
     pub options: Vec<(Ident, String)>,
-    /// At least one, in the order they were written; no two of one name.
+    /// In the order they were written, no two of one name; at least one, unless they are in YAML.
     pub components: Vec<Component>,
+    /// AS FLUX '...': the components, in Storm's YAML.
+    pub flux: Option<String>,
 }
 
 /// A spout or a bolt.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use monsoon_circuit::RelationId;
-use monsoon_topology::{Bolt, ComponentBuilder, DEFAULT_STREAM, Spout, Streams, Topology, TopologyBuilder};
+use monsoon_topology::drpc::{DrpcSpout, ReturnResult};
+use monsoon_topology::{Basic, Bolt, ComponentBuilder, DEFAULT_STREAM, Spout, Streams, Topology, TopologyBuilder};
 use tokio::runtime::Handle;
 
 use super::from_sql::invalid;
@@ -155,7 +156,18 @@ impl Surroundings<'_> {
 
     fn native(&self, component: &ComponentSpec, name: &str, arguments: &[String]) -> Result<Made> {
         let arguments = arguments.to_vec();
+        let drpc = Arc::clone(&self.database.drpc);
         Ok(match component.is_spout() {
+            true if name == "drpc" => {
+                let [function] = arguments.as_slice() else {
+                    return Err(SqlError::new("22023", "the spout drpc has one argument, the function that it serves"));
+                };
+                let function = function.clone();
+                Made::Spout(Box::new(move || Box::new(DrpcSpout::new(Arc::clone(&drpc), &function))))
+            }
+            false if name == "return_result" => {
+                Made::Bolt(Box::new(move || Box::new(Basic(ReturnResult::new(Arc::clone(&drpc))))))
+            }
             true => {
                 let make = Arc::clone(self.natives.spout(name)?);
                 Made::Spout(Box::new(move || make(&arguments)))

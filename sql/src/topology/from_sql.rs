@@ -3,6 +3,7 @@
 use datafusion::sql::sqlparser::ast::{Ident, ObjectName};
 use monsoon_topology::{Config, DEFAULT_STREAM, Error, Fields, Grouping, Value};
 
+use super::from_flux::{FluxSources, spec_of_flux};
 use super::native::Natives;
 use super::spec::{Code, ComponentSpec, InputSpec, OutputSpec, QuerySpec, TopologySpec};
 use crate::data_type;
@@ -22,11 +23,19 @@ pub(crate) fn spec_of(
     let reader = Reader { statement, natives };
     let mut active = true;
     let mut config = Config::default();
+    let mut sources = FluxSources::default();
     for (name, value) in &create.options {
         match name.value.as_str() {
             "initial_status" => active = reader.is_active(name, value)?,
+            source if create.flux.is_some() && sources.take(source, value) => {}
             _ => reader.set(&mut config, name, value)?,
         }
+    }
+    if let Some(yaml) = &create.flux {
+        let mut spec = spec_of_flux(&folded(&create.name), yaml, &sources, natives)?;
+        // What the statement says goes before what the file says.
+        config.iter().try_for_each(|(name, value)| spec.config.set(name, value.clone())).map_err(invalid)?;
+        return Ok((spec, active));
     }
     let components = create.components.iter().map(|component| reader.component(component)).collect::<Result<_>>()?;
     Ok((TopologySpec { name: folded(&create.name), config, components }, active))

@@ -6,6 +6,7 @@
 mod build;
 mod checkpoint_store;
 mod deployed;
+mod from_flux;
 mod from_sql;
 mod insert_bolt;
 mod native;
@@ -16,6 +17,7 @@ mod spec;
 mod sql_bolt;
 mod stored;
 mod stream_spout;
+mod test_component;
 mod window_bolt;
 
 pub use native::{MakeBolt, MakeGrouping, MakeSpout, Natives};

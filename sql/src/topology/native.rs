@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use monsoon_topology::{Basic, BasicBolt, BasicCollector, Bolt, CustomGrouping, Grouping, Outcome, Spout, Tuple};
 
+use super::test_component::{TestWordCount, TestWords};
 use crate::error::{Result, SqlError};
 
 /// Makes the instances of a spout, given the arguments of `USING NATIVE 'name' (arguments)`.
@@ -23,10 +24,12 @@ pub struct Natives {
 }
 
 impl Default for Natives {
-    /// Those that are always there: the bolt `log`.
+    /// Those that are always there: the bolts `log` and `test_word_count` and the spout `test_words`.
     fn default() -> Natives {
         let mut natives = Natives { spouts: BTreeMap::new(), bolts: BTreeMap::new(), groupings: BTreeMap::new() };
         natives.register_bolt("log", |_| Box::new(Basic(Log)));
+        natives.register_bolt("test_word_count", |_| Box::new(Basic(TestWordCount::default())));
+        natives.register_spout("test_words", |_| Box::new(TestWords::default()));
         natives
     }
 }

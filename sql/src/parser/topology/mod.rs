@@ -15,7 +15,7 @@ use std::collections::HashSet;
 use datafusion::sql::sqlparser::ast::Ident;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-use super::options::{options_named, with_options};
+use super::options::{option_name, options_named};
 use super::reader::Reader;
 use crate::error::{Result, SqlError};
 use crate::statement::{Body, Component, CreateTopology, KillTopology, TopologyStatement};
@@ -24,15 +24,26 @@ use crate::statement::{Body, Component, CreateTopology, KillTopology, TopologySt
 pub(super) fn create(reader: &mut Reader<'_>, or_replace: bool) -> Result<Body> {
     let if_not_exists = reader.if_not_exists();
     let name = reader.identifier()?;
-    let options = with_options(reader)?;
+    let options = if reader.word("WITH") { options_named(reader, topology_option)? } else { Vec::new() };
     reader.expect_word("AS")?;
     if reader.nth_is(0, "BEGIN") {
         return Err(reader
             .unsupported("a topology of continuous queries (AS BEGIN ... END) is not supported")
             .with_hint("CREATE MATERIALIZED VIEW and CREATE SINK run by themselves"));
     }
-    let components = components(reader)?;
-    Ok(body(TopologyStatement::Create(CreateTopology { name, or_replace, if_not_exists, options, components })))
+    let flux = if reader.word("FLUX") { Some(reader.string()?) } else { None };
+    let components = if flux.is_some() { Vec::new() } else { components(reader)? };
+    let create = CreateTopology { name, or_replace, if_not_exists, options, components, flux };
+    Ok(body(TopologyStatement::Create(create)))
+}
+
+/// As the names of other options, but a string keeps its case: it may name a file.
+fn topology_option(reader: &mut Reader<'_>) -> Result<Ident> {
+    let span = reader.peek().span;
+    match reader.peek().token {
+        Token::SingleQuotedString(_) => Ok(Ident { value: reader.string()?, quote_style: None, span }),
+        _ => option_name(reader),
+    }
 }
 
 fn components(reader: &mut Reader<'_>) -> Result<Vec<Component>> {
