@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::settings::{SettingError, Settings, Sources, flags};
 use crate::start_error::StartError;
-use crate::{bench, check, demo, server};
+use crate::{bench, check, demo, server, topology};
 
 /// A planner that recurses over a query needs room; address space only, pages are taken as they are touched.
 const THREAD_STACK_BYTES: usize = 8 << 20;
@@ -22,6 +22,7 @@ pub fn main() -> ExitCode {
         Some(("server", matches)) => serve(matches, false),
         Some(("demo", matches)) => serve(matches, true),
         Some(("bench", matches)) => bench::run_command(matches),
+        Some(("topology", matches)) => topology::run(matches),
         Some(("check", matches)) => check::run(matches.get_one::<PathBuf>("directory")),
         _ => Err(StartError::Setting(SettingError("no command was given; try `monsoon --help`".to_owned()))),
     };
@@ -53,6 +54,7 @@ pub fn command() -> Command {
                 .about("Verify a data directory that no server is using; exit code 0 only if it is whole")
                 .arg(directory.help("The data directory")),
         )
+        .subcommand(topology::command())
         .subcommand(bench::command())
 }
 

@@ -10,3 +10,4 @@ pub mod postgres;
 pub mod server;
 pub mod settings;
 pub mod start_error;
+pub mod topology;

@@ -31,7 +31,9 @@ fn config(settings: &Settings) -> DatabaseConfig {
         tasks: settings.tasks.0,
         memory_limit_bytes: settings.memory_limit.0,
         batch_rows: settings.batch_rows,
+        shell_components: settings.shell_components,
         server_settings: shown_settings(settings),
+        ..DatabaseConfig::default()
     }
 }
 

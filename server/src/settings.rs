@@ -90,6 +90,9 @@ settings! {
     tasks "tasks": Tasks = "cores";
     /// Rows of one source partition that one batch takes at most. Larger batches cost less per row and take longer.
     batch_rows "batch-rows": usize = "65536";
+    /// Allow topologies to run programs on this machine, as this server's user: components USING SHELL. Whoever can create a topology can
+    /// then run anything.
+    shell_components "shell-components": bool = "false";
     /// Clients that may be connected at a time; one more is refused with SQLSTATE 53300.
     max_connections "max-connections": usize = "2000";
     /// Length of one message of a client at most; a longer one ends its connection.

@@ -15,6 +15,7 @@ mod restore_topologies;
 mod scope;
 mod statement_catalog;
 mod system_schema;
+mod topology_tables;
 mod view_plan;
 
 use std::collections::HashMap;

@@ -53,11 +53,7 @@ impl Template {
             state,
             pg_catalog: pg_catalog::schema_provider(&facts),
             information_schema: pg_catalog::information_schema_provider(&facts),
-            monsoon: Arc::new(SystemSchema::new(
-                database.engine.clone(),
-                Arc::clone(&database.catalog),
-                Arc::clone(&facts),
-            )),
+            monsoon: Arc::new(SystemSchema::new(database, Arc::clone(&facts))),
         }))
     }
 }

@@ -10,22 +10,41 @@ use datafusion::common::Result;
 use datafusion::datasource::MemTable;
 use monsoon_batch::{Engine, RelationStats};
 
+use super::{Database, topology_tables};
 use crate::catalog::{Catalog, Kind, Relation};
 use crate::function::SessionFacts;
+use crate::topology::Topologies;
 
-const TABLES: [&str; 7] = ["relations", "streams", "sources", "sinks", "watermarks", "errors", "settings"];
+const TABLES: [&str; 10] = [
+    "relations",
+    "streams",
+    "sources",
+    "sinks",
+    "watermarks",
+    "errors",
+    "settings",
+    "topologies",
+    "topology_tasks",
+    "topology_errors",
+];
 
 /// The schema. Its tables are made when a query names them.
 #[derive(Clone)]
 pub(super) struct SystemSchema {
     engine: Engine,
     catalog: Arc<Catalog>,
+    topologies: Arc<Topologies>,
     facts: Arc<dyn SessionFacts>,
 }
 
 impl SystemSchema {
-    pub(super) fn new(engine: Engine, catalog: Arc<Catalog>, facts: Arc<dyn SessionFacts>) -> SystemSchema {
-        SystemSchema { engine, catalog, facts }
+    pub(super) fn new(database: &Database, facts: Arc<dyn SessionFacts>) -> SystemSchema {
+        SystemSchema {
+            engine: database.engine.clone(),
+            catalog: Arc::clone(&database.catalog),
+            topologies: Arc::clone(&database.topologies),
+            facts,
+        }
     }
 
     fn rows(&self, is_shown: impl Fn(&Relation) -> bool) -> Vec<(Arc<Relation>, RelationStats)> {
@@ -47,6 +66,9 @@ impl SystemSchema {
             "watermarks" => watermarks(&self.rows(|relation| relation.watermark.is_some())),
             "errors" => self.errors(),
             "settings" => self.settings(),
+            "topologies" => topology_tables::topologies(&self.topologies),
+            "topology_tasks" => topology_tables::tasks(&self.topologies),
+            "topology_errors" => topology_tables::errors(&self.topologies),
             _ => return None,
         })
     }
@@ -148,11 +170,11 @@ fn option(relation: &Relation, name: &str) -> Option<String> {
     relation.options.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
 }
 
-fn signed(value: u64) -> i64 {
+pub(super) fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-fn table(columns: Vec<(&str, ArrayRef)>) -> Result<RecordBatch> {
+pub(super) fn table(columns: Vec<(&str, ArrayRef)>) -> Result<RecordBatch> {
     let field = |(name, array): &(&str, ArrayRef)| {
         let data_type = match array.data_type() {
             DataType::Timestamp(..) => DataType::Timestamp(TimeUnit::Microsecond, None),

@@ -11,15 +11,22 @@ pub struct ServerProcess {
     child: Child,
     data: PathBuf,
     port: u16,
+    flags: Vec<&'static str>,
 }
 
 impl ServerProcess {
     /// Starts a server over an empty directory and waits until it serves.
     pub fn start(name: &str) -> Self {
+        Self::start_with(name, &[])
+    }
+
+    /// The same, with more flags.
+    #[allow(dead_code)] // Not every test that shares this file has flags.
+    pub fn start_with(name: &str, flags: &[&'static str]) -> Self {
         let data = scratch().join(format!("{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&data);
-        let (child, port) = launch(&data);
-        Self { child, data, port }
+        let (child, port) = launch(&data, flags);
+        Self { child, data, port, flags: flags.to_vec() }
     }
 
     /// The port of the Postgres protocol.
@@ -31,7 +38,7 @@ impl ServerProcess {
     #[allow(dead_code)] // Not every test that shares this file crashes its server.
     pub fn crash_and_restart(&mut self) {
         self.kill();
-        (self.child, self.port) = launch(&self.data);
+        (self.child, self.port) = launch(&self.data, &self.flags);
     }
 
     fn kill(&mut self) {
@@ -54,11 +61,12 @@ pub fn scratch() -> &'static Path {
 }
 
 /// Starts the binary on a free port; its first line tells which.
-fn launch(data: &Path) -> (Child, u16) {
+fn launch(data: &Path, flags: &[&str]) -> (Child, u16) {
     let binary = binary();
     let mut child = Command::new(&binary)
         .args(["server", "--postgres", "127.0.0.1:0", "--tasks", "2", "--log-level", "error", "--data"])
         .arg(data)
+        .args(flags)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap_or_else(|error| panic!("can't run {}: {error}", binary.display()));
