@@ -68,6 +68,11 @@ impl SpoutCollector {
         self.errors.report(self.now, message.into());
     }
 
+    /// Whether nothing waits to be sent: who emits many tuples in one call is to stop when something does.
+    pub(crate) fn has_room(&self) -> bool {
+        self.outputs.batches.ready.is_empty()
+    }
+
     #[inline]
     fn send(&mut self, stream: usize, task: Option<TaskId>, row: impl Row, id: Option<Value>) -> Outcome<&[TaskId]> {
         self.hooks.iter_mut().for_each(|hook| hook.on_emit());
@@ -100,6 +105,8 @@ pub struct BoltCollector {
     pub(crate) remote: RemoteCollector,
     pub(crate) acked: u64,
     pub(crate) failed: u64,
+    /// Tuples are lost that may be in no tree, and why.
+    pub(crate) lost: Option<String>,
 }
 
 impl BoltCollector {
@@ -120,6 +127,11 @@ impl BoltCollector {
     pub fn emit_direct(&mut self, task: TaskId, stream: &str, anchors: impl Anchors, row: impl Row) -> Outcome {
         let stream = self.outputs.stream(stream)?;
         self.send(stream, Some(task), anchors, row).map(drop)
+    }
+
+    /// Whether nothing waits to be sent: who emits many tuples in one call is to stop when something does.
+    pub(crate) fn has_room(&self) -> bool {
+        self.outputs.batches.ready.is_empty()
     }
 
     #[inline]
@@ -157,6 +169,12 @@ impl BoltCollector {
     /// Tells the operator of the topology of an error, without failing anything.
     pub fn report_error(&mut self, message: impl Into<String>) {
         self.errors.report(self.now, message.into());
+    }
+
+    /// Tuples that the bolt was given are lost. Failing them has those that are in trees sent again; this has a topology whose state is exactly
+    /// once go back to its last checkpoint, whatever they were in.
+    pub(crate) fn lose(&mut self, reason: String) {
+        self.lost.get_or_insert(reason);
     }
 
     /// What other threads emit, ack and fail through. The tuples they work on are taken out with [`Tuple::hold`].

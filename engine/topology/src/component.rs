@@ -40,6 +40,17 @@ pub trait Spout: Send {
     /// Emits some tuples, or none if there are none now.
     fn next_tuple(&mut self, collector: &mut SpoutCollector) -> Outcome;
 
+    /// Called between two calls of `next_tuple`, and also while there are none because the spout is inactive or too many of its tuples are
+    /// pending; not while there is no room for what it would emit. A [`crate::Waker`] from the context asks for a call.
+    fn poll(&mut self, _now: Moment, _collector: &mut SpoutCollector) -> Outcome {
+        Ok(())
+    }
+
+    /// Whether nothing is under way in the spout itself. A topology that is to end waits for it.
+    fn settled(&self) -> bool {
+        true
+    }
+
     /// The tree of the tuple emitted with this message id is complete.
     fn ack(&mut self, _id: Value, _collector: &mut SpoutCollector) -> Outcome {
         Ok(())
@@ -69,7 +80,7 @@ pub trait Spout: Send {
     fn committed(&mut self, _position: &[u8]) {}
 
     /// When `next_tuple` is to be called again at the latest after a call that emitted nothing; `None` leaves it to the engine, which asks
-    /// every millisecond. A [`crate::Waker`] from the context asks for a call sooner.
+    /// every millisecond. A [`crate::Waker`] from the context asks for a call sooner. For a spout that isn't settled this goes for `poll` too.
     fn next_poll(&self) -> Option<Moment> {
         None
     }

@@ -118,7 +118,8 @@ impl Maker<'_> {
             Factory::Bolt(make) => {
                 let acks = AckBuffer::new(self.inboxes.spouts().len());
                 let remote = RemoteCollector::new(waker);
-                let collector = BoltCollector { outputs, acks, now, errors, hooks, remote, acked: 0, failed: 0 };
+                let collector =
+                    BoltCollector { outputs, acks, now, errors, hooks, remote, acked: 0, failed: 0, lost: None };
                 let upstream = self.upstream(place, task);
                 let tick = self.tick_stream.clone();
                 Task::Bolt(Box::new(BoltTask::new(

@@ -24,6 +24,14 @@ pub enum Error {
         /// What it had to say.
         stderr: String,
     },
+    /// It has not answered a heartbeat, or not ended a spout's turn, within the time allowed.
+    #[error("the child has said nothing for {limit_ms} ms; its last lines of standard error: {stderr:?}")]
+    Silent {
+        /// The time allowed.
+        limit_ms: u64,
+        /// What it had to say.
+        stderr: String,
+    },
     /// What the child sent isn't the protocol: the component's fault.
     #[error("{0}")]
     Protocol(String),

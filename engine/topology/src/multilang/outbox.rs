@@ -35,7 +35,11 @@ pub struct Outbox {
     room: Condvar,
     tuples_max: usize,
     reply_bytes_max: usize,
+    on_room: OnRoom,
 }
+
+/// Is told that the child takes tuples: it has sent its pid, or there is room again where there was none. Must not wait.
+pub type OnRoom = Box<dyn Fn() + Send + Sync>;
 
 #[derive(Default)]
 struct State {
@@ -47,9 +51,9 @@ struct State {
 }
 
 impl Outbox {
-    pub(crate) fn new(tuples_max: usize, reply_bytes_max: usize) -> Outbox {
+    pub(crate) fn new(tuples_max: usize, reply_bytes_max: usize, on_room: OnRoom) -> Outbox {
         let state = Mutex::new(State::default());
-        Outbox { state, work: Condvar::new(), room: Condvar::new(), tuples_max, reply_bytes_max }
+        Outbox { state, work: Condvar::new(), room: Condvar::new(), tuples_max, reply_bytes_max, on_room }
     }
 
     /// Says something before all tuples that wait: replies, commands and heartbeats. Never waits. The child's failure if it
@@ -88,6 +92,17 @@ impl Outbox {
         Ok(Offer::Taken)
     }
 
+    /// The child has sent its pid.
+    pub(crate) fn greeted(&self) {
+        (self.on_room)();
+    }
+
+    /// Whether a tuple would be taken now.
+    pub fn has_room(&self) -> bool {
+        let state = self.state.lock();
+        state.closed.is_none() && state.tuples.len() < self.tuples_max
+    }
+
     /// How many tuples wait.
     pub fn tuples_waiting(&self) -> usize {
         self.state.lock().tuples.len()
@@ -116,13 +131,20 @@ impl Outbox {
             self.work.wait(&mut state);
         }
         out.append(&mut state.replies);
+        let was_full = state.tuples.len() >= self.tuples_max;
         while out.len() < WRITE_BYTES_MAX
             && let Some(frame) = state.tuples.pop_front()
         {
             out.extend_from_slice(&frame);
         }
         self.room.notify_all();
-        state.closed.is_none()
+        let is_open = state.closed.is_none();
+        let has_room = state.tuples.len() < self.tuples_max;
+        drop(state);
+        if was_full && has_room {
+            (self.on_room)();
+        }
+        is_open
     }
 }
 
@@ -151,7 +173,7 @@ mod tests {
 
     #[test]
     fn replies_overtake_tuples() {
-        let outbox = Outbox::new(10, 100);
+        let outbox = Outbox::new(10, 100, Box::new(|| {}));
         assert_eq!(offer(&outbox, "first"), Ok(Offer::Taken));
         outbox.send(ToChild::TaskIds(&[4])).unwrap();
         outbox.send(ToChild::TaskIds(&[5])).unwrap();
@@ -161,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_full_lane_of_tuples_takes_replies_still() {
-        let outbox = Outbox::new(2, 100);
+        let outbox = Outbox::new(2, 100, Box::new(|| {}));
         assert_eq!(offer(&outbox, "1"), Ok(Offer::Taken));
         assert_eq!(offer(&outbox, "2"), Ok(Offer::Taken));
         assert_eq!(offer(&outbox, "3"), Ok(Offer::Full));
@@ -173,7 +195,7 @@ mod tests {
 
     #[test]
     fn one_write_takes_about_as_much_as_a_pipe() {
-        let outbox = Outbox::new(10, 100);
+        let outbox = Outbox::new(10, 100, Box::new(|| {}));
         let long = "x".repeat(40_000);
         for _ in 0..3 {
             assert_eq!(offer(&outbox, &long), Ok(Offer::Taken));
@@ -184,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_child_that_never_reads_its_replies_fails() {
-        let outbox = Outbox::new(2, 100);
+        let outbox = Outbox::new(2, 100, Box::new(|| {}));
         let error = (0..100).find_map(|_| outbox.send(ToChild::TaskIds(&[4])).err());
         assert!(matches!(error, Some(Error::Deaf { limit: 100, .. })), "{error:?}");
         assert_eq!(outbox.failure(), error);
@@ -192,12 +214,30 @@ mod tests {
 
     #[test]
     fn once_closed_everything_says_why() {
-        let outbox = Outbox::new(2, 100);
+        let outbox = Outbox::new(2, 100, Box::new(|| {}));
         assert_eq!(offer(&outbox, "1"), Ok(Offer::Taken));
         assert_eq!(outbox.close(Error::Killed), Error::Killed);
         assert_eq!(outbox.close(Error::Protocol("later".into())), Error::Killed);
         assert_eq!(offer(&outbox, "1"), Err(Error::Killed));
         assert_eq!(outbox.send(ToChild::Next), Err(Error::Killed));
         assert!(!outbox.take(&mut Vec::new()));
+    }
+
+    #[test]
+    fn room_is_told_of_when_there_was_none() {
+        let told = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let count = told.clone();
+        let count = move || drop(count.fetch_add(1, std::sync::atomic::Ordering::SeqCst));
+        let outbox = Outbox::new(2, 100, Box::new(count));
+        let told = || told.load(std::sync::atomic::Ordering::SeqCst);
+        assert_eq!(offer(&outbox, "1"), Ok(Offer::Taken));
+        assert!(outbox.has_room());
+        taken(&outbox);
+        assert_eq!(told(), 0);
+        assert_eq!(offer(&outbox, "1"), Ok(Offer::Taken));
+        assert_eq!(offer(&outbox, "2"), Ok(Offer::Taken));
+        assert!(!outbox.has_room());
+        taken(&outbox);
+        assert_eq!(told(), 1);
     }
 }

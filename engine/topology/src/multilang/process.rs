@@ -32,7 +32,7 @@ use std::time::{Duration, Instant};
 use super::error::Error;
 use super::frame::{FRAME_BYTES_MAX, FrameReader};
 use super::group::Group;
-use super::outbox::{Outbox, REPLY_BYTES_MAX};
+use super::outbox::{OnRoom, Outbox, REPLY_BYTES_MAX};
 use super::stderr::{self, Tail};
 use super::{FromChild, Result, Setup, ToChild};
 
@@ -119,11 +119,19 @@ impl ChildProcess {
     /// have been given messages by then. A child that fails before it has sent its pid is an error here; one that fails after
     /// is told to the handler, and returned by later calls.
     pub fn start(launch: &Launch, setup: &Setup, handler: Handler) -> Result<ChildProcess> {
+        let process = ChildProcess::spawn(launch, setup, handler, Box::new(|| {}))?;
+        process.await_pid(launch.handshake_wait)?;
+        Ok(process)
+    }
+
+    /// Starts a child as [`ChildProcess::start`] does, but doesn't wait for its pid: to see that it comes in time is the caller's
+    /// business. `on_room` is told when the pid has come, and when the outbox has room again for a tuple where there was none.
+    pub fn spawn(launch: &Launch, setup: &Setup, handler: Handler, on_room: OnRoom) -> Result<ChildProcess> {
         std::fs::create_dir_all(&setup.pid_dir).map_err(|error| Error::io("making the pid directory", &error))?;
         let mut child = launch.spawn()?;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (Some(stdin), Some(stdout), Some(stderr)) = pipes else { unreachable!("all three are piped") };
-        let shared = Arc::new(Shared::new(launch, setup, &child));
+        let shared = Arc::new(Shared::new(launch, setup, &child, on_room));
         // From here on dropping it kills the child.
         let process = ChildProcess { shared, pid_dir: setup.pid_dir.clone().into() };
         process.thread("wait", move |shared| shared.await_end(child))?;
@@ -132,7 +140,6 @@ impl ChildProcess {
         process.thread("read", move |shared| shared.listen(frames, handler))?;
         process.thread("write", move |shared| shared.speak(stdin))?;
         process.shared.outbox.send(ToChild::Handshake(setup))?;
-        process.await_pid(launch.handshake_wait)?;
         Ok(process)
     }
 
@@ -149,6 +156,11 @@ impl ChildProcess {
     /// When it last said anything. While the handler holds up what it says, now.
     pub fn last_heard(&self) -> Instant {
         self.shared.life.last_heard()
+    }
+
+    /// Its last lines of standard error so far.
+    pub fn last_lines(&self) -> String {
+        self.shared.tail.text()
     }
 
     /// Why it is of no more use; none while it is.
@@ -193,9 +205,9 @@ impl Drop for ChildProcess {
 }
 
 impl Shared {
-    fn new(launch: &Launch, setup: &Setup, child: &Child) -> Shared {
+    fn new(launch: &Launch, setup: &Setup, child: &Child, on_room: OnRoom) -> Shared {
         Shared {
-            outbox: Outbox::new(launch.tuples_waiting_max, REPLY_BYTES_MAX),
+            outbox: Outbox::new(launch.tuples_waiting_max, REPLY_BYTES_MAX, on_room),
             group: Group::new(child),
             life: Life::new(),
             tail: Tail::default(),
@@ -277,6 +289,7 @@ impl Shared {
         }
         if let FromChild::Pid(pid) = message {
             self.life.greeted(pid);
+            self.outbox.greeted();
             return Ok(());
         }
         self.life.while_handling(|| handler(Ok(message), &self.outbox))

@@ -120,6 +120,7 @@ impl BoltTask {
         busy |= self.run_remote();
         busy |= self.poll(now);
         self.tick(now);
+        self.report_lost();
         self.refresh_load(now);
         let blocked = self.work_on_data(&mut busy);
         let waiting = self.wiring.data.is_empty() && self.current.is_none();
@@ -226,6 +227,12 @@ impl BoltTask {
             outcome => self.note(message_of(outcome)),
         }
         true
+    }
+
+    fn report_lost(&mut self) {
+        if let Some(reason) = self.collector.lost.take() {
+            self.wiring.report_failed(&reason);
+        }
     }
 
     /// A tick tuple, when it is time. Ticks that were missed aren't made up for.

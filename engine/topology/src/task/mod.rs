@@ -21,6 +21,7 @@ use crate::wire::Wire;
 use crate::{Failure, Outcome};
 
 pub(crate) use bolt::BoltTask;
+pub(crate) use restart::Restart;
 pub(crate) use spout::SpoutTask;
 
 /// What a step came to.

@@ -10,7 +10,7 @@ const WELL_AFTER: Duration = Duration::from_secs(10);
 
 /// When to begin a component anew.
 #[derive(Debug, Default)]
-pub(super) struct Restart {
+pub(crate) struct Restart {
     failures: u32,
     last: Moment,
     /// Not before.

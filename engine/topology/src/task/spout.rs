@@ -103,7 +103,7 @@ impl SpoutTask {
             self.publish();
             return Step::Blocked;
         }
-        let emitted = self.may_emit() && self.emit_some();
+        let emitted = self.poll(now) | (self.may_emit() && self.emit_some());
         if !emitted || now.since(self.last_flush) >= self.settings.flush_interval {
             self.last_flush = now;
             self.collector.outputs.batches.flush();
@@ -124,7 +124,7 @@ impl SpoutTask {
     /// Asked again when the spout says, or after longer and longer waits.
     fn rest(&mut self, now: Moment) -> Step {
         let polled = match (self.may_emit(), self.spout.as_ref().and_then(|spout| spout.next_poll())) {
-            (false, _) => None,
+            (false, poll) => poll.filter(|_| !self.paused && !self.settled()),
             (true, Some(poll)) => Some(poll),
             (true, None) => {
                 let next = now.after(self.idle);
@@ -134,6 +134,20 @@ impl SpoutTask {
         };
         let rotation = self.next_rotation.filter(|_| self.collector.pending() > 0);
         Step::Idle([polled, rotation].into_iter().flatten().min())
+    }
+
+    fn settled(&self) -> bool {
+        self.spout.as_ref().is_none_or(|spout| spout.settled())
+    }
+
+    /// Lets the spout do what it does besides `next_tuple`. Returns whether it has emitted something.
+    fn poll(&mut self, now: Moment) -> bool {
+        if self.paused {
+            return false;
+        }
+        let before = self.collector.outputs.emitted;
+        self.call(|spout, collector| spout.poll(now, collector));
+        self.collector.outputs.emitted != before
     }
 
     fn may_emit(&self) -> bool {
@@ -338,7 +352,7 @@ impl SpoutTask {
         metrics.acked.store(self.acked, Ordering::Relaxed);
         metrics.failed.store(self.failed, Ordering::Relaxed);
         let told = self.finished.len() + self.collector.done.len();
-        let unsent = usize::from(!self.collector.outputs.batches.is_empty());
+        let unsent = usize::from(!self.collector.outputs.batches.is_empty()) + usize::from(!self.settled());
         metrics.pending.store((self.collector.pending() + told + unsent) as u64, Ordering::Relaxed);
     }
 

@@ -1,0 +1,79 @@
+//! `ShellSpec`: what a component in another language is.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::Launch;
+use crate::stream::Streams;
+use crate::{Config, Failure, Outcome, Value};
+
+/// Storm's `topology.shellbolt.max.pending`.
+const PENDING_MAX: usize = 100;
+/// Storm's `topology.subprocess.timeout.secs`, where nothing is set.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A component in another language: the program, and what the engine can't ask it.
+#[derive(Clone, Debug, Default)]
+pub struct ShellSpec {
+    /// The program and its arguments. A program without a slash is looked for in `PATH`, one with a slash is best absolute.
+    pub command: Vec<String>,
+    /// Where it runs; none is where the engine runs. For Storm's components the directory `resources` of the topology.
+    pub directory: Option<PathBuf>,
+    /// Added to the engine's environment.
+    pub environment: BTreeMap<String, String>,
+    /// The streams it emits on.
+    pub outputs: Streams,
+    /// Where it puts a file named by its process id; none is a directory of its own that goes with it.
+    pub pid_dir: Option<PathBuf>,
+    /// Settings of its own; those given when the topology is built go before them.
+    pub config: Config,
+}
+
+impl ShellSpec {
+    /// A command that emits nothing.
+    pub fn new<S: Into<String>>(command: impl IntoIterator<Item = S>) -> ShellSpec {
+        ShellSpec { command: command.into_iter().map(Into::into).collect(), ..ShellSpec::default() }
+    }
+
+    /// How its child is started, by the settings of its task.
+    pub(super) fn launch(&self, config: &Config) -> Launch {
+        Launch {
+            directory: self.directory.clone(),
+            environment: self.environment.clone(),
+            tuples_waiting_max: pending_max(config),
+            handshake_wait: timeout(config).max(TIMEOUT),
+            ..Launch::new(&self.command)
+        }
+    }
+
+    /// The directory for the pid file, and what removes it if it is the child's own.
+    pub(super) fn pid_dir(&self) -> Outcome<(PathBuf, Option<TempDir>)> {
+        if let Some(directory) = &self.pid_dir {
+            return Ok((absolute(directory)?, None));
+        }
+        let own = tempfile::Builder::new().prefix("monsoon-pid-").tempdir();
+        let own = own.map_err(|error| Failure::new(format!("no directory for the pid file: {error}")))?;
+        Ok((absolute(own.path())?, Some(own)))
+    }
+}
+
+/// The child may run elsewhere.
+fn absolute(directory: &Path) -> Outcome<PathBuf> {
+    std::path::absolute(directory)
+        .map_err(|error| Failure::new(format!("the pid directory {}: {error}", directory.display())))
+}
+
+/// How long a child may say nothing when it has been asked something.
+pub(super) fn timeout(config: &Config) -> Duration {
+    let set = config.get("subprocess_timeout").and_then(Value::as_int);
+    set.map_or(TIMEOUT, |ms| Duration::from_millis(ms.unsigned_abs()))
+}
+
+/// How many tuples may wait for a child.
+fn pending_max(config: &Config) -> usize {
+    let set = config.get("shell_max_pending").and_then(Value::as_int);
+    set.and_then(|pending| usize::try_from(pending).ok()).unwrap_or(PENDING_MAX)
+}
