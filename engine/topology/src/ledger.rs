@@ -131,6 +131,12 @@ impl Ledger {
         self.pages.iter().flatten().count()
     }
 
+    /// Roots whose time was reset.
+    #[cfg(test)]
+    pub fn resets(&self) -> usize {
+        self.resets.len()
+    }
+
     /// The open roots below `bound`, oldest first.
     fn open_below(&self, bound: u64) -> impl Iterator<Item = u64> {
         let first = |place: usize| (self.first_page + place as u64) * PAGE_ROOTS as u64;

@@ -31,6 +31,8 @@ pub mod multilang;
 mod outputs;
 mod plan;
 mod running;
+#[cfg(test)]
+mod simulation;
 mod state;
 mod stream;
 mod task;

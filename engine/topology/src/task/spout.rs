@@ -356,6 +356,12 @@ impl SpoutTask {
         metrics.pending.store((self.collector.pending() + told + unsent) as u64, Ordering::Relaxed);
     }
 
+    /// The roots that are open; `None` if acking is off.
+    #[cfg(test)]
+    pub fn ledger(&self) -> Option<&crate::ledger::Ledger> {
+        self.collector.ledger.as_ref()
+    }
+
     /// The topology ends in order.
     pub fn close(&mut self) {
         self.call(|spout, _| {
