@@ -12,6 +12,7 @@ use crate::config::{Config, Settings};
 use crate::context::{ComponentInfo, Input, TopologyInfo};
 use crate::grouping::{CustomGrouping, Grouping};
 use crate::hook::{TaskHook, WorkerHook};
+use crate::stateful::{Stateful, StatefulBolt};
 use crate::stream::{DEFAULT_STREAM, Declared, StreamInfo, Streams, TaskId};
 use crate::tuple::Tuple;
 use crate::{Error, Fields, Outcome, Result, Value};
@@ -163,6 +164,15 @@ impl TopologyBuilder {
         make: impl Fn() -> Box<dyn Bolt> + Send + Sync + 'static,
     ) -> ComponentBuilder<'_> {
         self.add(name, Factory::Bolt(Arc::new(make)))
+    }
+
+    /// Adds a bolt with a key-value state.
+    pub fn set_stateful_bolt<B: StatefulBolt + 'static>(
+        &mut self,
+        name: &str,
+        make: impl Fn() -> B + Send + Sync + 'static,
+    ) -> ComponentBuilder<'_> {
+        self.set_bolt(name, move || Stateful::new(make()))
     }
 
     /// Adds a basic bolt.

@@ -1,4 +1,4 @@
-//! State of bolts: what a checkpoint consists of, where it is kept, and the key-value state of stateful bolts.
+//! Checkpoints: what one consists of, and where it is kept.
 
 use std::any::Any;
 use std::collections::HashMap;

@@ -1,14 +1,13 @@
 //! The hash that fields grouping goes by.
 //!
-//! XXH3 (64 bits, seed 0; Yann Collet's specification, version 0.8) over an encoding of the values that is fixed for all versions, processes and
-//! machines: state that is kept by key is found again. Per value one tag byte, then: nothing for null (0); 1 byte for a boolean (1); 8 bytes little
-//! endian for an integer (2), a double's bits with one NaN (3) and a timestamp's microseconds (4); length as 8 bytes and content for text (5) and
-//! bytes (6); number of items as 8 bytes and the items for a list (7) and a map (8, each key as text before its value).
+//! XXH3 (64 bits, seed 0; Yann Collet's specification, version 0.8) over the encoding of the values (`value_bytes`), which is fixed for all versions,
+//! processes and machines: state that is kept by key is found again.
 
 use twox_hash::XxHash3_64;
 
 use crate::Value;
 use crate::value::canonical_bits;
+use crate::value_bytes::encode;
 
 /// The hash of a key: of these values in this order.
 pub fn key_hash<'a>(values: impl Iterator<Item = &'a Value>) -> u64 {
@@ -70,39 +69,6 @@ impl Short {
         self.bytes[self.len..self.len + content.len()].copy_from_slice(content);
         self.len += content.len();
     }
-}
-
-fn encode(value: &Value, bytes: &mut Vec<u8>) {
-    let tagged = |tag: u8, content: &[u8], bytes: &mut Vec<u8>| {
-        bytes.push(tag);
-        bytes.extend_from_slice(content);
-    };
-    match value {
-        Value::Null => tagged(0, &[], bytes),
-        Value::Bool(value) => tagged(1, &[u8::from(*value)], bytes),
-        Value::Int(value) => tagged(2, &value.to_le_bytes(), bytes),
-        Value::Float(value) => tagged(3, &canonical_bits(*value).to_le_bytes(), bytes),
-        Value::Timestamp(value) => tagged(4, &value.to_le_bytes(), bytes),
-        Value::Text(text) => sized(5, text.as_bytes(), bytes),
-        Value::Bytes(content) => sized(6, content, bytes),
-        Value::List(items) => {
-            tagged(7, &(items.len() as u64).to_le_bytes(), bytes);
-            items.iter().for_each(|item| encode(item, bytes));
-        }
-        Value::Map(entries) => {
-            tagged(8, &(entries.len() as u64).to_le_bytes(), bytes);
-            for (key, value) in entries.iter() {
-                sized(5, key.as_bytes(), bytes);
-                encode(value, bytes);
-            }
-        }
-    }
-}
-
-fn sized(tag: u8, content: &[u8], bytes: &mut Vec<u8>) {
-    bytes.push(tag);
-    bytes.extend_from_slice(&(content.len() as u64).to_le_bytes());
-    bytes.extend_from_slice(content);
 }
 
 #[cfg(test)]
