@@ -1,6 +1,7 @@
 //! Benchmarks: what `monsoon bench` runs.
 //!
-//! Knows the engine, the planner and DataFusion. Doesn't know the server.
+//! Knows the engine, the tuple path, the planner and DataFusion. Doesn't know the server.
 
 pub mod nexmark;
 mod process;
+pub mod tuple;

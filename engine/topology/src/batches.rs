@@ -19,6 +19,23 @@ pub(crate) struct Parcel {
     pub message: Message,
 }
 
+/// The values of one copy of a tuple.
+pub(crate) enum Copy<'a> {
+    /// There will be more copies.
+    More(&'a [Value]),
+    /// The last copy gets the values themselves.
+    Last(&'a mut Vec<Value>),
+}
+
+impl Copy<'_> {
+    fn arity(&self) -> usize {
+        match self {
+            Copy::More(values) => values.len(),
+            Copy::Last(values) => values.len(),
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Buffer {
     target: TaskId,
@@ -56,21 +73,24 @@ impl Batches {
 
     /// Adds a tuple for the task in a place.
     #[inline]
-    pub fn push(&mut self, place: u32, stream: u32, arity: usize, row: impl Iterator<Item = Value>, roots: Roots) {
+    pub fn push(&mut self, place: u32, stream: u32, row: Copy<'_>, roots: Roots) {
         if self.buffers[place as usize].stream != stream {
             self.seal(place);
         }
         let rows_max = self.limit.rows();
         let buffer = &mut self.buffers[place as usize];
         if buffer.len == 0 {
-            (buffer.stream, buffer.arity) = (stream, arity);
+            (buffer.stream, buffer.arity) = (stream, row.arity());
             // What was full once will be again; a first batch starts small.
             if buffer.values.capacity() == 0 && rows_max <= 64 {
-                buffer.values.reserve_exact(arity * rows_max);
+                buffer.values.reserve_exact(buffer.arity * rows_max);
             }
             self.filled.push(place);
         }
-        buffer.values.extend(row);
+        match row {
+            Copy::Last(values) => buffer.values.append(values),
+            Copy::More(values) => buffer.values.extend_from_slice(values),
+        }
         if !matches!(roots, Roots::None) {
             buffer.anchors.resize_with(buffer.len, Anchor::default);
             buffer.anchors.push(Anchor::of(roots));

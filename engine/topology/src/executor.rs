@@ -10,8 +10,6 @@ use crate::inbox::Signal;
 use crate::task::{Step, Task};
 use crate::{Error, Result};
 
-/// Rounds without anything to do before the thread sleeps: a few microseconds, in which a busy neighbour often sends more.
-const SPINS_MAX: u32 = 50;
 /// A task that waits for room looks again after this long at the latest.
 const BLOCKED_MAX: Duration = Duration::from_millis(1);
 
@@ -76,21 +74,16 @@ struct Run {
 impl Run {
     fn run(&self, tasks: &mut [Task]) {
         let busy_wait = tasks.iter().any(Task::busy_wait);
-        let mut idle_rounds = 0;
         while !self.stop.load(Ordering::Relaxed) {
             self.signal.take();
             let now = self.clock.now();
             let steps = tasks.iter_mut().map(|task| task.step(now));
             let Some(rest) = steps.fold(Some(Rest::default()), Rest::and) else {
-                idle_rounds = 0;
                 continue;
             };
-            idle_rounds += 1;
-            if busy_wait || idle_rounds < SPINS_MAX {
-                std::hint::spin_loop();
-                continue;
+            if !busy_wait && !self.signal.spin() {
+                self.signal.wait(rest.longest(self.clock.now()));
             }
-            self.signal.wait(rest.longest(self.clock.now()));
         }
     }
 }

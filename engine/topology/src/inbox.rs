@@ -9,9 +9,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::Thread;
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::message::{Control, Message};
+
+/// Pauses of the processor before a thread sleeps: 2 to 5 microseconds, in which a busy neighbour often sends more.
+const SPINS_MAX: u32 = 100;
 
 /// Wakes one executor's thread.
 #[derive(Debug)]
@@ -33,17 +36,36 @@ impl Signal {
 
     /// There is something to do.
     pub fn raise(&self) {
-        self.raised.store(true, Ordering::SeqCst);
-        if self.parked.load(Ordering::SeqCst)
-            && let Some(thread) = &*self.thread.lock()
-        {
+        if let Some(thread) = self.raise_quietly() {
             thread.unpark();
         }
+    }
+
+    /// Like `raise`, but leaves it to the caller to wake the thread, if it sleeps: outside of locks that the thread would run into.
+    #[must_use]
+    pub fn raise_quietly(&self) -> Option<Thread> {
+        // Raised and not taken: whoever raised it wakes the thread, and the thread will look after it takes it.
+        if self.raised.load(Ordering::SeqCst) {
+            return None;
+        }
+        self.raised.store(true, Ordering::SeqCst);
+        if self.parked.load(Ordering::SeqCst) { self.thread.lock().clone() } else { None }
     }
 
     /// Whether it was raised since the last call.
     pub fn take(&self) -> bool {
         self.raised.load(Ordering::Relaxed) && self.raised.swap(false, Ordering::SeqCst)
+    }
+
+    /// Waits actively for about as long as it costs to be woken. Returns whether it has been raised.
+    pub fn spin(&self) -> bool {
+        for _ in 0..SPINS_MAX {
+            if self.raised.load(Ordering::Relaxed) {
+                return true;
+            }
+            std::hint::spin_loop();
+        }
+        false
     }
 
     /// Sleeps until it is raised or the time has passed; `None` has no bound.
@@ -107,17 +129,17 @@ impl Inbox {
             }
             return Err(message);
         }
-        self.put(&mut content, message, tuples);
+        self.put(content, message, tuples);
         Ok(())
     }
 
     /// Puts a message in although it may be full: on the edges of a cycle, where waiting could be for ever.
     pub fn force(&self, message: Message) {
         let tuples = message.tuples();
-        self.put(&mut self.content.lock(), message, tuples);
+        self.put(self.content.lock(), message, tuples);
     }
 
-    fn put(&self, content: &mut Content, message: Message, tuples: usize) {
+    fn put(&self, mut content: MutexGuard<'_, Content>, message: Message, tuples: usize) {
         content.data.push_back(message);
         content.tuples += tuples;
         self.tuples.store(content.tuples, Ordering::Relaxed);
@@ -128,13 +150,18 @@ impl Inbox {
     pub fn control(&self, control: Control) {
         let mut content = self.content.lock();
         content.control.push_back(control);
-        self.fill(&content);
+        self.fill(content);
     }
 
-    fn fill(&self, content: &Content) {
-        self.filled.store(true, Ordering::SeqCst);
-        if let Some(owner) = &content.owner {
-            owner.raise();
+    fn fill(&self, content: MutexGuard<'_, Content>) {
+        // Only written under the lock.
+        if !self.filled.load(Ordering::Relaxed) {
+            self.filled.store(true, Ordering::SeqCst);
+        }
+        let asleep = content.owner.as_ref().and_then(|owner| owner.raise_quietly());
+        drop(content);
+        if let Some(thread) = asleep {
+            thread.unpark();
         }
     }
 
@@ -153,7 +180,9 @@ impl Inbox {
         control.append(&mut content.control);
         content.tuples = 0;
         self.tuples.store(0, Ordering::Relaxed);
-        content.waiting.drain(..).for_each(|sender| sender.raise());
+        let waiting = std::mem::take(&mut content.waiting);
+        drop(content);
+        waiting.iter().for_each(|sender| sender.raise());
     }
 
     /// Takes the control messages that wait.

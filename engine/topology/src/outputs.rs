@@ -5,7 +5,7 @@ use std::sync::Arc;
 use smol_str::SmolStr;
 
 use crate::anchor::{EdgeIds, Roots};
-use crate::batches::Batches;
+use crate::batches::{Batches, Copy};
 use crate::grouping::Grouper;
 use crate::stream::{DEFAULT_STREAM, StreamInfo, TaskId};
 use crate::tuple::Row;
@@ -100,11 +100,9 @@ impl Outputs {
                 let roots = child(edges);
                 let target = subscription.targets[place as usize];
                 receivers.push(batches.task(target));
-                // The last copy gets the values themselves.
-                match subscriber + 1 == subscribers && copy + 1 == copies {
-                    true => batches.push(target, *stream, row.len(), row.drain(..), roots),
-                    false => batches.push(target, *stream, row.len(), row.iter().cloned(), roots),
-                }
+                let last = subscriber + 1 == subscribers && copy + 1 == copies;
+                let values = if last { Copy::Last(row) } else { Copy::More(row) };
+                batches.push(target, *stream, values, roots);
             }
         }
     }
@@ -130,12 +128,13 @@ impl Outputs {
         let target = readers.flat_map(|reader| &reader.targets).find(|&&target| self.batches.task(target) == task);
         if let Some(&target) = target {
             let roots = child(&mut self.edges);
-            self.batches.push(target, *place, self.row.len(), self.row.drain(..), roots);
+            self.batches.push(target, *place, Copy::Last(&mut self.row), roots);
             self.receivers.push(task);
         }
         Ok(())
     }
 
+    #[inline]
     fn take_row(&mut self, stream: usize, row: impl Row) -> Outcome {
         self.row.clear();
         row.write(&mut self.row);

@@ -66,8 +66,8 @@ struct Barrier {
 enum Pause {
     /// The batch is done.
     Done,
-    /// Batches are ready to be sent.
-    Full,
+    /// What it emitted finds no room.
+    Blocked,
     /// The bolt can't take a tuple now.
     NotReady,
     /// It is time to look at other things.
@@ -273,15 +273,10 @@ impl BoltTask {
             *busy |= self.executed != before;
             match pause {
                 Pause::Done => self.current = None,
-                Pause::NotReady => return true,
+                Pause::NotReady | Pause::Blocked => return true,
                 Pause::Time => {
                     *busy = true;
                     return true;
-                }
-                Pause::Full => {
-                    if !self.wiring.send(&mut self.collector.outputs.batches) {
-                        return true;
-                    }
                 }
             }
         }
@@ -291,9 +286,10 @@ impl BoltTask {
     /// Executes tuples of the current batch until something else is to be done.
     fn work_on_batch(&mut self) -> Pause {
         let (Some(bolt), Some(current)) = (&mut self.bolt, &mut self.current) else { return Pause::Done };
-        let stream = &self.wiring.streams[current.batch.stream as usize];
+        let wiring = &self.wiring;
+        let stream = &wiring.streams[current.batch.stream as usize];
         let (collector, executed, stride) = (&mut self.collector, &mut self.executed, &mut self.stride);
-        let (clock, flush_interval) = (&*self.wiring.clock, self.settings.flush_interval);
+        let (clock, flush_interval) = (&*wiring.clock, self.settings.flush_interval);
         let worked = guarded(|| {
             let started = collector.now;
             let mut looked = started;
@@ -306,8 +302,8 @@ impl BoltTask {
                 current.row += 1;
                 *executed += 1;
                 execute(bolt.as_mut(), &current.batch, row, stream, collector);
-                if !collector.outputs.batches.ready.is_empty() {
-                    return Ok(Pause::Full);
+                if !wiring.send(&mut collector.outputs.batches) {
+                    return Ok(Pause::Blocked);
                 }
                 if current.row == look_at {
                     let now = clock.now();

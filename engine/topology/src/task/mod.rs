@@ -65,6 +65,7 @@ pub(crate) struct Wiring {
 
 impl Wiring {
     /// Sends what is ready. Returns whether everything was sent.
+    #[inline]
     pub fn send(&self, batches: &mut Batches) -> bool {
         while let Some(parcel) = batches.ready.pop_front() {
             let Err(message) = self.wire.offer(parcel.target, parcel.message, &self.signal) else { continue };

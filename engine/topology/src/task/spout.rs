@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::restart::Restart;
-use super::{Report, Step, Wiring, guarded, message_of};
+use super::{Panicked, Report, Step, Wiring, guarded, message_of};
 use crate::clock::Moment;
 use crate::collector::SpoutCollector;
 use crate::component::Spout;
@@ -173,7 +173,9 @@ impl SpoutTask {
     fn apply(&mut self, acks: Acks) {
         let Some(ledger) = &mut self.collector.ledger else { return };
         for (number, sum) in acks.sums {
-            self.finished.extend(ledger.apply(number, sum).map(|done| (done, Fate::Acked)));
+            if let Some(done) = ledger.apply(number, sum) {
+                self.finished.push_back((done, Fate::Acked));
+            }
         }
         for number in acks.fails {
             self.finished.extend(ledger.fail(number).map(|done| (done, Fate::Failed)));
@@ -235,7 +237,12 @@ impl SpoutTask {
     fn call(&mut self, work: impl FnOnce(&mut dyn Spout, &mut SpoutCollector) -> crate::Outcome) {
         let Some(spout) = &mut self.spout else { return };
         let collector = &mut self.collector;
-        match guarded(|| work(spout.as_mut(), collector)) {
+        let outcome = guarded(|| work(spout.as_mut(), collector));
+        self.note(outcome);
+    }
+
+    fn note(&mut self, outcome: Result<crate::Outcome, Panicked>) {
+        match outcome {
             Err(panicked) => drop(self.give_up(panicked.message())),
             outcome => message_of(outcome).into_iter().for_each(|message| self.collector.report_error(message)),
         }
@@ -254,8 +261,9 @@ impl SpoutTask {
 
     /// Tells the spout what has become of its tuples.
     fn tell_fates(&mut self) -> bool {
-        let immediate = self.collector.done.drain(..).map(|done| (done, Fate::Acked));
-        self.finished.extend(immediate);
+        while let Some(done) = self.collector.done.pop_front() {
+            self.finished.push_back((done, Fate::Acked));
+        }
         let any = !self.finished.is_empty();
         while self.spout.is_some()
             && let Some((done, fate)) = self.finished.pop_front()
@@ -283,21 +291,24 @@ impl SpoutTask {
         }
     }
 
-    /// Asks for tuples until there is none, or a batch is full. Returns whether there were some.
+    /// Asks for tuples until there is none, or no room. Returns whether there were some.
     fn emit_some(&mut self) -> bool {
         let before = self.collector.outputs.emitted;
         let pending_max = self.settings.max_spout_pending;
-        self.call(|spout, collector| {
+        let Some(spout) = &mut self.spout else { return false };
+        let (collector, wiring) = (&mut self.collector, &self.wiring);
+        let outcome = guarded(|| {
             for _ in 0..CALLS_MAX {
                 let before = collector.outputs.emitted;
                 spout.next_tuple(collector)?;
-                let full = !collector.outputs.batches.ready.is_empty() || collector.pending() >= pending_max;
-                if full || collector.outputs.emitted == before {
+                let room = wiring.send(&mut collector.outputs.batches) && collector.pending() < pending_max;
+                if !room || collector.outputs.emitted == before {
                     break;
                 }
             }
             Ok(())
         });
+        self.note(outcome);
         let emitted = self.collector.outputs.emitted != before;
         if emitted {
             self.idle = IDLE_FIRST;

@@ -1,0 +1,37 @@
+//! Memory under back-pressure: a spout at full speed into a bolt that sleeps. What waits is bounded, so memory must be flat.
+
+use std::time::{Duration, Instant};
+
+use monsoon_topology::{Result, RunningTopology, StartOptions};
+
+use super::shape::topology;
+use super::throughput::{Endless, events};
+use super::{Cell, Report};
+use crate::process::{cpu_s, peak_rss_mb, reset_peak_memory, rss_mb};
+
+/// The share of the time in which queues fill.
+const WARM_UP_SHARE: f64 = 0.1;
+
+/// Runs the topology. The peak is that after the warm-up.
+pub(crate) fn measure(cell: &Cell, seconds: f64) -> Result<Report> {
+    let topology = topology(cell, &Endless::default())?;
+    let start_rss_mb = Some(rss_mb());
+    let running = RunningTopology::start(&topology, StartOptions::default())?;
+    std::thread::sleep(Duration::from_secs_f64(seconds * WARM_UP_SHARE));
+    reset_peak_memory();
+    let warm_rss_mb = Some(rss_mb());
+    let (cpu_before, events_before, started) = (cpu_s(), events(cell, &running), Instant::now());
+    std::thread::sleep(Duration::from_secs_f64(seconds * (1.0 - WARM_UP_SHARE)));
+    let events = events(cell, &running) - events_before;
+    let (wall, cpu) = (started.elapsed().as_secs_f64(), (cpu_s() - cpu_before).max(0.005));
+    Ok(Report {
+        events,
+        events_per_s: events as f64 / wall,
+        events_per_cpu_s: events as f64 / cpu,
+        peak_rss_mb: peak_rss_mb(),
+        start_rss_mb,
+        warm_rss_mb,
+        end_rss_mb: Some(rss_mb()),
+        ..cell.report()
+    })
+}
