@@ -85,3 +85,6 @@ where
         self(state, tuples)
     }
 }
+
+#[cfg(test)]
+mod tests;

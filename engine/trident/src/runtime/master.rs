@@ -31,10 +31,13 @@ impl Master {
     /// Works until it is told to stop and the commit under way has ended.
     pub(super) fn work(mut self, events: Receiver<Event>) {
         let mut event = Event::Tick;
-        while !self.coordinator.is_quiet() {
+        loop {
             let now_ms = self.now_ms();
             for effect in self.coordinator.handle(now_ms, event) {
                 self.carry_out(effect);
+            }
+            if self.coordinator.is_quiet() {
+                break;
             }
             event = match self.next_event(&events) {
                 Ok(event) => event,
