@@ -5,6 +5,8 @@
 //! - A batch commits only after it was processed in its current attempt.
 //! - A txid is recorded before the next one commits; what is recorded is never started again.
 //! - When a txid fails, it and all later ones start again, each with a higher attempt, in order.
+//! - Once all states have committed a txid it is not started again: a record that fails may be durable all the same, and a
+//!   crash during a second commit would then lose a part of it. Only the record is tried again.
 //! - A stopped coordinator starts nothing, and is quiet once the commit under way has ended.
 
 use std::collections::BTreeMap;
@@ -33,7 +35,7 @@ pub(crate) enum Event {
     Committed(BatchId),
     /// The commit is recorded.
     Recorded(BatchId),
-    /// The batch can't be processed, committed or recorded. Nothing of this attempt runs any more.
+    /// The batch can't be processed or committed, or its record failed. Nothing of this attempt runs any more.
     Failed { batch: BatchId, reason: String },
     /// No batch may start any more.
     Stop,
@@ -66,6 +68,8 @@ enum Status {
     Processed,
     Committing,
     Recording,
+    /// The record failed and is to be tried again.
+    Unrecorded,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -88,6 +92,7 @@ pub(crate) struct Coordinator {
     earlier_attempts: BTreeMap<u64, u32>,
     new_batch_at_ms: u64,
     retry_at_ms: u64,
+    record_at_ms: u64,
     halted_at: Option<u64>,
     stopped: bool,
 }
@@ -103,6 +108,7 @@ impl Coordinator {
             earlier_attempts,
             new_batch_at_ms: 0,
             retry_at_ms: 0,
+            record_at_ms: 0,
             halted_at: None,
             stopped: false,
         }
@@ -119,6 +125,7 @@ impl Coordinator {
             Event::Failed { batch, reason } => self.failed(now_ms, batch, reason, &mut effects),
             Event::Stop => self.stopped = true,
         }
+        self.record_again(now_ms, &mut effects);
         self.commit_next(&mut effects);
         self.start_batches(now_ms, &mut effects);
         effects
@@ -129,12 +136,14 @@ impl Coordinator {
         if self.stopped {
             return None;
         }
-        match self.first_waiting() {
+        let start = match self.first_waiting() {
             Some(txid) if self.is_halted(txid) => None,
             Some(_) => Some(self.retry_at_ms),
             None if self.has_room() => Some(self.new_batch_at_ms),
             None => None,
-        }
+        };
+        let record = self.unrecorded().map(|_| self.record_at_ms);
+        start.into_iter().chain(record).min()
     }
 
     /// Whether it is stopped and nothing is being committed.
@@ -165,8 +174,27 @@ impl Coordinator {
     fn committed(&mut self, batch: BatchId, effects: &mut Vec<Effect>) {
         if let Some(active) = self.current(batch, Status::Committing) {
             active.status = Status::Recording;
-            let attempts = self.active.range(batch.txid + 1..).map(|(txid, active)| (*txid, active.attempt)).collect();
-            effects.push(Effect::Record { batch, attempts });
+            effects.push(self.record(batch));
+        }
+    }
+
+    fn record(&self, batch: BatchId) -> Effect {
+        let attempts = self.active.range(batch.txid + 1..).map(|(txid, active)| (*txid, active.attempt)).collect();
+        Effect::Record { batch, attempts }
+    }
+
+    /// The batch whose record is to be tried again.
+    fn unrecorded(&self) -> Option<BatchId> {
+        let (txid, active) = self.active.first_key_value()?;
+        let waits = active.status == Status::Unrecorded && !self.is_halted(*txid);
+        waits.then_some(BatchId { txid: *txid, attempt: active.attempt })
+    }
+
+    fn record_again(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
+        let Some(batch) = self.unrecorded().filter(|_| now_ms >= self.record_at_ms && !self.stopped) else { return };
+        if let Some(active) = self.current(batch, Status::Unrecorded) {
+            active.status = Status::Recording;
+            effects.push(self.record(batch));
         }
     }
 
@@ -181,25 +209,35 @@ impl Coordinator {
 
     fn failed(&mut self, now_ms: u64, batch: BatchId, reason: String, effects: &mut Vec<Effect>) {
         let Some(active) = self.active.get_mut(&batch.txid) else { return };
-        if active.attempt != batch.attempt || active.status == Status::Waiting {
+        if active.attempt != batch.attempt || matches!(active.status, Status::Waiting | Status::Unrecorded) {
             return;
         }
         active.failures += 1;
         let failures = active.failures;
         effects.push(Effect::Report { batch, failures, reason: reason.clone() });
-        for (txid, later) in self.active.range_mut(batch.txid..) {
-            if *txid > batch.txid && matches!(later.status, Status::Processing | Status::Processed) {
-                effects.push(Effect::Cancel(BatchId { txid: *txid, attempt: later.attempt }));
-            }
-            if later.status != Status::Waiting {
-                later.attempt += 1;
-                later.status = Status::Waiting;
-            }
+        if active.status == Status::Recording {
+            active.status = Status::Unrecorded;
+            self.record_at_ms = now_ms + self.retry_delay_ms(failures);
+        } else {
+            self.restart_from(batch.txid, effects);
+            self.retry_at_ms = now_ms + self.retry_delay_ms(failures);
         }
-        self.retry_at_ms = now_ms + self.retry_delay_ms(failures);
         if self.limits.failures_max.is_some_and(|max| failures >= max) && !self.is_halted(batch.txid) {
             self.halted_at = Some(batch.txid);
             effects.push(Effect::Halt { txid: batch.txid, failures, reason });
+        }
+    }
+
+    /// Gives up a txid and all later ones, to be started again.
+    fn restart_from(&mut self, failed: u64, effects: &mut Vec<Effect>) {
+        for (txid, active) in self.active.range_mut(failed..) {
+            if *txid > failed && matches!(active.status, Status::Processing | Status::Processed) {
+                effects.push(Effect::Cancel(BatchId { txid: *txid, attempt: active.attempt }));
+            }
+            if active.status != Status::Waiting {
+                active.attempt += 1;
+                active.status = Status::Waiting;
+            }
         }
     }
 

@@ -78,6 +78,20 @@ fn the_retry_delay_doubles_up_to_its_bound() {
 }
 
 #[test]
+fn a_record_that_fails_is_tried_again_without_another_commit() {
+    let mut coordinator = started();
+    coordinator.handle(1, processed(1, 0));
+    let record = Effect::Record { batch: batch(1, 0), attempts: BTreeMap::from([(2, 0), (3, 0)]) };
+    assert_eq!(coordinator.handle(2, Event::Committed(batch(1, 0))), [record.clone()]);
+    assert_eq!(coordinator.handle(3, failed(1, 0)), [report(1, 0, 1)]);
+    assert_eq!(coordinator.wakeup_ms(), Some(13));
+    assert_eq!(coordinator.handle(4, processed(2, 0)), [], "the next commit waits");
+    assert_eq!(coordinator.handle(13, Event::Tick), [record]);
+    let effects = coordinator.handle(14, Event::Recorded(batch(1, 0)));
+    assert_eq!(effects, [Effect::Succeeded(batch(1, 0)), Effect::Commit(batch(2, 0)), start(4, 0)]);
+}
+
+#[test]
 fn a_poison_batch_halts_the_later_ones_only() {
     let mut coordinator = Coordinator::new(Limits { failures_max: Some(2), ..LIMITS }, 1, BTreeMap::new());
     coordinator.handle(0, Event::Tick);
@@ -128,6 +142,7 @@ struct World {
     last_attempt: BTreeMap<u64, u32>,
     processed: BTreeMap<u64, u32>,
     committing: Option<BatchId>,
+    recording: Option<BatchId>,
     recorded: u64,
     started: BTreeMap<u64, u32>,
 }
@@ -153,13 +168,17 @@ impl World {
                 self.due.push(if random(8) == 0 { fails(batch) } else { Event::Committed(batch) });
             }
             Effect::Record { batch, .. } => {
+                assert_eq!(self.committing, Some(batch));
+                self.recording = Some(batch);
                 self.due.push(if random(8) == 0 { fails(batch) } else { Event::Recorded(batch) });
             }
             Effect::Succeeded(batch) => {
                 assert_eq!(self.committing.take(), Some(batch));
+                self.recording = None;
                 self.recorded = batch.txid;
                 self.started.remove(&batch.txid);
             }
+            Effect::Report { batch, .. } if self.recording == Some(batch) => {}
             Effect::Report { batch, .. } => {
                 if self.committing == Some(batch) {
                     self.committing = None;

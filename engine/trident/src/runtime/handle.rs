@@ -225,7 +225,7 @@ fn start(workshop: Arc<Workshop>, spouts: Vec<(String, Spout)>, options: &Option
         workers.push((worker, received));
     }
     for (worker, received) in workers {
-        handle.sources.push(spawn("trident-spout", move || worker.work(received))?);
+        handle.sources.push(spawn("trident-spout", move || worker.work(next, received))?);
     }
     let coordinator = Coordinator::new(limits(options), next, attempts);
     status.committed(coordinator.last_committed());

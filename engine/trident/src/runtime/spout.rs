@@ -97,6 +97,8 @@ pub(super) struct SpoutWorker {
     transactional: HashMap<String, Box<dyn TransactionalEmitter>>,
     opaque: HashMap<String, Box<dyn OpaqueEmitter>>,
     arity: usize,
+    /// The greatest txid that can be emitted: all before it are.
+    next_txid: u64,
     record: Arc<SpoutRecord>,
     store: Arc<dyn MetadataStore>,
 }
@@ -114,11 +116,13 @@ impl SpoutWorker {
             spout.open()?;
         }
         let (transactional, opaque) = (HashMap::new(), HashMap::new());
-        Ok(SpoutWorker { source: Source::Spout(number), spout, transactional, opaque, arity, record, store })
+        let (source, next_txid) = (Source::Spout(number), 1);
+        Ok(SpoutWorker { source, spout, transactional, opaque, arity, next_txid, record, store })
     }
 
-    /// Works until the master is gone.
-    pub(super) fn work(mut self, commands: Receiver<Command>) {
+    /// Works from a txid on until the master is gone.
+    pub(super) fn work(mut self, first_txid: u64, commands: Receiver<Command>) {
+        self.next_txid = first_txid;
         for command in commands {
             match command {
                 Command::Emit(run) => self.emit_to(&run),
@@ -143,15 +147,21 @@ impl SpoutWorker {
     }
 
     fn emit_to(&mut self, run: &Arc<Run>) {
-        if run.is_cancelled() {
+        let txid = run.batch.txid;
+        // A batch starts where the one before it ended. When that one was given up or failed, this attempt is about to be
+        // cancelled too, and must not take the place of the other.
+        if run.is_cancelled() || txid > self.next_txid {
+            self.next_txid = self.next_txid.min(txid);
             return;
         }
-        match guarded(|| self.emit(run.batch.txid)) {
+        match guarded(|| self.emit(txid)) {
             Ok(emitted) => {
+                self.next_txid = txid + 1;
                 let partitions = run.partitions(self.source);
                 run.deliver(self.source, spread(emitted, partitions, matches!(self.spout, Kind::Batch(_))));
             }
             Err(reason) => {
+                self.next_txid = txid;
                 // A reader that failed may be anywhere: the next attempt makes new ones.
                 self.transactional.clear();
                 self.opaque.clear();
