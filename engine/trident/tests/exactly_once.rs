@@ -1,7 +1,8 @@
 //! Random failures, panics, half-done writes, crashes and restarts: counts are exact for every pair of the guarantee table
 //! that promises it, and, to show that the test can tell, wrong at times for pairs that don't.
 //!
-//! One seed again: `MONSOON_SEED=7 cargo test --release -p monsoon-trident --test exactly_once`.
+//! One seed again: `MONSOON_SEED=7 cargo test --release -p monsoon-trident --test exactly_once`; more of them:
+//! `MONSOON_SEEDS=1000`. Threads take turns as they like, so a seed repeats the dice and not every interleaving.
 
 mod support;
 
@@ -194,9 +195,10 @@ fn is_exact(seed: u64, opaque_spout: bool, state: StateKind) -> bool {
 }
 
 fn seeds() -> Vec<u64> {
-    match std::env::var("MONSOON_SEED") {
-        Ok(seed) => vec![seed.parse().expect("MONSOON_SEED is a number")],
-        Err(_) => (0..25).collect(),
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse().expect("a seed is a number"));
+    match number("MONSOON_SEED") {
+        Some(seed) => vec![seed],
+        None => (0..number("MONSOON_SEEDS").unwrap_or(25)).collect(),
     }
 }
 

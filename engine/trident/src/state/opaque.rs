@@ -52,6 +52,8 @@ pub struct OpaqueMap<B> {
     /// The last txid, and the keys its tries have written.
     touched: Option<(u64, HashSet<Key>)>,
     journal: Option<Key>,
+    /// Whether `touched` has keys that the journal may lack.
+    journal_is_behind: bool,
 }
 
 /// The first value of the reserved keys under which [`OpaqueMap`] lists the keys a txid has written.
@@ -68,7 +70,14 @@ impl<B: BackingMap<OpaqueValue>> OpaqueMap<B> {
     /// One that writes no more than the values: right over a table that is lost with the process, and with transactional
     /// spouts.
     pub fn without_journal(backing: B) -> OpaqueMap<B> {
-        OpaqueMap { backing, txid: None, written: HashMap::new(), touched: None, journal: None }
+        OpaqueMap {
+            backing,
+            txid: None,
+            written: HashMap::new(),
+            touched: None,
+            journal: None,
+            journal_is_behind: false,
+        }
     }
 
     /// The table.
@@ -100,8 +109,10 @@ impl<B: BackingMap<OpaqueValue>> OpaqueMap<B> {
         let (_, touched) = self.touched.get_or_insert_with(|| (txid, HashSet::new()));
         let known = touched.len();
         touched.extend(keys.iter().cloned());
-        if touched.len() > known && self.journal.is_some() {
+        self.journal_is_behind |= touched.len() > known;
+        if self.journal_is_behind {
             self.write_journal()?;
+            self.journal_is_behind = false;
         }
         self.backing.multi_put(keys, values.clone())?;
         self.written.extend(keys.iter().cloned().zip(values));
