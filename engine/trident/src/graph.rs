@@ -103,11 +103,23 @@ pub(crate) struct Graph {
 
 impl Graph {
     pub(crate) fn add(&mut self, node: Node) -> Result<NodeId> {
-        if self.closed {
-            return Err(Error::invalid("the topology is running, its streams can't be extended"));
-        }
+        self.check_open()?;
         self.nodes.push(node);
         Ok(self.nodes.len() - 1)
+    }
+
+    /// Sets how many partitions a node asks for.
+    pub(crate) fn hint(&mut self, node: NodeId, partitions: usize) -> Result<()> {
+        self.check_open()?;
+        self.nodes[node].hint = Some(partitions);
+        Ok(())
+    }
+
+    fn check_open(&self) -> Result<()> {
+        match self.closed {
+            false => Ok(()),
+            true => Err(Error::invalid("the topology is running, its streams can't be changed any more")),
+        }
     }
 
     pub(crate) fn new_state(&mut self) -> StateId {

@@ -16,7 +16,7 @@ pub use chain::ChainedAggregation;
 pub use grouped::GroupedStream;
 
 use crate::function::{Consumer, Filter, FlatMapFunction, Function, MapFunction};
-use crate::graph::{Graph, Link, Node, NodeId, Partitioning};
+use crate::graph::{Graph, Link, Node, NodeId, Origin, Partitioning};
 use crate::operation::{Each, FilterOperation, FlatMap, MapOperation, Pass, Peek, Project};
 use crate::tuple::{FieldNames, Projection, concatenated, fields_of};
 use crate::{Error, Result};
@@ -26,12 +26,14 @@ use crate::{Error, Result};
 pub struct Stream {
     pub(crate) graph: Arc<Mutex<Graph>>,
     pub(crate) node: NodeId,
+    fields: Fields,
+    pub(crate) origin: Origin,
 }
 
 impl Stream {
     /// The fields of its tuples.
     pub fn fields(&self) -> Fields {
-        self.graph.lock().nodes[self.node].fields.clone()
+        self.fields.clone()
     }
 
     /// A projection of its tuples.
@@ -39,12 +41,16 @@ impl Stream {
         Projection::new(&self.fields(), names)
     }
 
+    /// Adds a node; gives the stream of its tuples.
+    pub(crate) fn add(graph: &Arc<Mutex<Graph>>, node: Node) -> Result<Stream> {
+        let (fields, origin) = (node.fields.clone(), node.origin);
+        let node = graph.lock().add(node)?;
+        Ok(Stream { graph: graph.clone(), node, fields, origin })
+    }
+
     /// Adds an operation on this stream.
     pub(crate) fn then(&self, link: Link, node: Node) -> Result<Stream> {
-        let mut graph = self.graph.lock();
-        let origin = graph.nodes[self.node].origin;
-        let node = graph.add(Node { parents: vec![(self.node, link)], origin, ..node })?;
-        Ok(Stream { graph: self.graph.clone(), node })
+        Stream::add(&self.graph, Node { parents: vec![(self.node, link)], origin: self.origin, ..node })
     }
 
     /// Appends to each tuple what a function of the input fields emits: a new tuple for each time it emits.
@@ -150,7 +156,7 @@ impl Stream {
         if partitions == 0 {
             return Err(Error::invalid("a stream needs a partition"));
         }
-        self.graph.lock().nodes[self.node].hint = Some(partitions);
+        self.graph.lock().hint(self.node, partitions)?;
         Ok(self)
     }
 }

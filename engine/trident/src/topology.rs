@@ -98,31 +98,34 @@ impl TridentTopology {
     pub fn new_stream(&self, txid_name: &str, spout: impl Into<Spout>) -> Result<Stream> {
         let spout = spout.into();
         let fields = spout.fields();
-        let mut graph = self.graph.lock();
         if txid_name.is_empty() || txid_name.contains('/') {
             return Err(Error::invalid(format!("the txid name {txid_name:?} is empty or has a slash")));
         }
-        if graph.spouts.iter().any(|(name, _)| name == txid_name) {
-            return Err(Error::invalid(format!("there are two spouts with the txid name {txid_name:?}")));
-        }
-        let source = Some(Source::Spout(graph.spouts.len()));
-        let node = graph.add(Node { source, ..Node::new("spout", Pass, fields) })?;
-        graph.spouts.push((txid_name.to_owned(), spout));
-        Ok(Stream { graph: self.graph.clone(), node })
+        let number = {
+            let mut graph = self.graph.lock();
+            if graph.spouts.iter().any(|(name, _)| name == txid_name) {
+                return Err(Error::invalid(format!("there are two spouts with the txid name {txid_name:?}")));
+            }
+            graph.spouts.push((txid_name.to_owned(), spout));
+            graph.spouts.len() - 1
+        };
+        let node = Node { source: Some(Source::Spout(number)), ..Node::new("spout", Pass, fields) };
+        Stream::add(&self.graph, node)
     }
 
     /// A stream of the calls of a function, with the field `args`. Each call is a batch of its own; the tuples of the
     /// stream's end are its answer, as a JSON list of lists.
     pub fn new_drpc_stream(&self, function: &str, server: Arc<dyn DrpcServer>) -> Result<Stream> {
-        let mut graph = self.graph.lock();
-        if graph.drpc.iter().any(|stream| stream.function == function) {
-            return Err(Error::invalid(format!("there are two DRPC streams of {function:?}")));
-        }
-        let number = graph.drpc.len();
+        let number = {
+            let mut graph = self.graph.lock();
+            if graph.drpc.iter().any(|stream| stream.function == function) {
+                return Err(Error::invalid(format!("there are two DRPC streams of {function:?}")));
+            }
+            graph.drpc.push(DrpcStream { function: function.to_owned(), server });
+            graph.drpc.len() - 1
+        };
         let node = Node::new("drpc", Pass, fields_of(&"args")?);
-        let node = graph.add(Node { source: Some(Source::Drpc(number)), origin: Origin::Drpc(number), ..node })?;
-        graph.drpc.push(DrpcStream { function: function.to_owned(), server });
-        Ok(Stream { graph: self.graph.clone(), node })
+        Stream::add(&self.graph, Node { source: Some(Source::Drpc(number)), origin: Origin::Drpc(number), ..node })
     }
 
     /// A state that no stream of this topology updates, for queries.
@@ -173,14 +176,12 @@ impl TridentTopology {
         if parents.iter().any(|(stream, _)| !Arc::ptr_eq(&stream.graph, &self.graph)) {
             return Err(Error::invalid("streams of different topologies can't meet"));
         }
-        let mut graph = self.graph.lock();
-        let origins: Vec<Origin> = parents.iter().map(|(stream, _)| graph.nodes[stream.node].origin).collect();
-        if origins.iter().any(|origin| *origin != origins[0]) {
+        let origin = parents[0].0.origin;
+        if parents.iter().any(|(stream, _)| stream.origin != origin) {
             return Err(Error::invalid("a DRPC stream can't meet a stream of other batches: query a state instead"));
         }
         let parents = parents.into_iter().map(|(stream, link)| (stream.node, link)).collect();
-        let node = graph.add(Node { parents, origin: origins[0], ..node })?;
-        Ok(Stream { graph: self.graph.clone(), node })
+        Stream::add(&self.graph, Node { parents, origin, ..node })
     }
 }
 

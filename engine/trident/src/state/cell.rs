@@ -5,7 +5,7 @@ use std::sync::Arc;
 use monsoon_topology::{Failure, Outcome};
 use parking_lot::{Mutex, RwLock};
 
-use crate::graph::{NodeId, StateId};
+use crate::graph::StateId;
 use crate::stream::Stream;
 use crate::{Error, Result};
 
@@ -54,7 +54,7 @@ impl<S: Send + 'static> StateCell<S> {
 pub struct TridentState<S> {
     pub(crate) cell: Arc<StateCell<S>>,
     pub(crate) id: StateId,
-    pub(crate) new_values: Option<(Stream, NodeId)>,
+    pub(crate) new_values: Option<Stream>,
 }
 
 impl<S> Clone for TridentState<S> {
@@ -66,14 +66,13 @@ impl<S> Clone for TridentState<S> {
 impl<S: Send + 'static> TridentState<S> {
     /// The stream of what updates of the state emit. A static state has none: [`Error::Invalid`].
     pub fn new_values_stream(&self) -> Result<Stream> {
-        let stream = self.new_values.as_ref().map(|(stream, _)| stream.clone());
-        stream.ok_or_else(|| Error::invalid("a static state has no stream of new values"))
+        self.new_values.clone().ok_or_else(|| Error::invalid("a static state has no stream of new values"))
     }
 
     /// Sets how many partitions the state's update runs in, back to the previous repartitioning.
     pub fn parallelism_hint(self, partitions: usize) -> Result<TridentState<S>> {
         match &self.new_values {
-            Some((stream, _)) => drop(stream.clone().parallelism_hint(partitions)?),
+            Some(stream) => drop(stream.clone().parallelism_hint(partitions)?),
             None => return Err(Error::invalid("a static state has the partitions of the streams that query it")),
         }
         Ok(self)

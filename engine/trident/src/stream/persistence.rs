@@ -58,7 +58,7 @@ impl Stream {
         output: impl FieldNames,
     ) -> Result<Stream> {
         let (input, output) = (self.projection(input)?, fields_of(&output)?);
-        let of_this_topology = state.new_values.as_ref().is_none_or(|(of, _)| Arc::ptr_eq(&of.graph, &self.graph));
+        let of_this_topology = state.new_values.as_ref().is_none_or(|of| Arc::ptr_eq(&of.graph, &self.graph));
         if !of_this_topology || state.id >= self.graph.lock().states {
             return Err(Error::invalid("the state belongs to another topology"));
         }
@@ -68,7 +68,7 @@ impl Stream {
     }
 
     pub(super) fn refuse_drpc(&self, what: &str) -> Result<()> {
-        match self.graph.lock().nodes[self.node].origin {
+        match self.origin {
             Origin::Spouts => Ok(()),
             Origin::Drpc(_) => Err(Error::invalid(format!("a DRPC request has no txid, so {what} can't follow it"))),
         }
@@ -138,6 +138,5 @@ fn combined_in_part(stream: &Stream, input: Vec<String>, aggregation: Aggregatio
 fn updated<S>(stream: &Stream, cell: Arc<StateCell<S>>, node: Node) -> Result<TridentState<S>> {
     let id = stream.graph.lock().new_state();
     let new_values = stream.then(Link::Local, Node { commits: true, state: Some(id), ..node })?;
-    let node = new_values.node;
-    Ok(TridentState { cell, id, new_values: Some((new_values, node)) })
+    Ok(TridentState { cell, id, new_values: Some(new_values) })
 }
