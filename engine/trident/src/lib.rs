@@ -1,0 +1,78 @@
+//! Trident: streams in small batches with transaction ids, for programs that embed Monsoon.
+//!
+//! Knows batches, operations on them, spouts, states and their commit. Doesn't know SQL, circuits, Arrow, RocksDB or
+//! clients; of the tuple path it knows values, fields and failures only.
+//!
+//! ```
+//! use std::time::Duration;
+//! use monsoon_trident::{Count, FixedBatchSpout, MapState, MemoryMapState, ReadOnlyMapState, TridentTopology, values};
+//! use monsoon_trident::{Collector, Tuple, run_local};
+//!
+//! let topology = TridentTopology::new("words");
+//! let lines = FixedBatchSpout::new("line", 1, vec![values!["the man"], values!["the moon"]])?;
+//! let split = |tuple: &Tuple<'_>, out: &mut Collector| {
+//!     tuple.text("line")?.split_whitespace().for_each(|word| out.emit_one(word));
+//!     Ok(())
+//! };
+//! let counts = topology
+//!     .new_stream("lines", lines)?
+//!     .each("line", split, "word")?
+//!     .group_by("word")?
+//!     .persistent_aggregate(|_| Ok(MemoryMapState::new()), (), Count, "count")?;
+//! let running = run_local(topology)?;
+//! running.wait_for_txid(2, Duration::from_secs(10))?;
+//! let the = counts.with_partition(0, |state| state.multi_get(&[values!["the"]]));
+//! assert_eq!(the.unwrap(), [Some(2.into())]);
+//! running.stop();
+//! # Ok::<(), monsoon_trident::Error>(())
+//! ```
+//!
+//! Where to read on: `coordinator.rs` decides which batch starts, commits and is tried again, without threads or clock;
+//! `plan.rs` cuts a topology into stages; `runtime/run.rs` takes one batch through them; `state.rs` has the guarantees.
+
+mod aggregate;
+mod batch;
+pub mod builtin;
+mod coordinator;
+mod drpc;
+mod error;
+mod function;
+mod graph;
+mod metadata;
+mod operation;
+mod order;
+mod plan;
+mod runtime;
+mod spout;
+mod state;
+mod stream;
+mod topology;
+mod tuple;
+
+pub use aggregate::{Aggregation, Aggregator, Combiner, Reducer};
+pub use batch::BatchId;
+pub use builtin::{
+    Count, Debug, Equals, FilterNull, FirstN, MapGet, Max, Min, Negate, SnapshotGet, Sum, TupleCollectionGet,
+};
+pub use drpc::{DrpcError, DrpcServer, LocalDrpc, Request};
+pub use error::{Error, Result};
+pub use function::{Consumer, Filter, FlatMapFunction, Function, MapFunction, OperationContext};
+pub use graph::CustomPartitioning;
+pub use metadata::{Change, FileMetadata, MemoryMetadata, MetadataStore};
+pub use monsoon_topology::{Failure, Fields, Outcome, Value};
+pub use operation::WindowConfig;
+pub use order::compare;
+pub use runtime::{BatchError, TridentHandle, run_local};
+pub use spout::{
+    BatchSpout, FeederBatchSpout, FixedBatchSpout, OpaqueEmitter, OpaquePartitionedSpout,
+    PartitionedTransactionalSpout, Spout, TransactionalEmitter,
+};
+pub use state::{
+    BackingMap, CachedMap, Key, MapState, MemoryBackingMap, MemoryMapState, NonTransactionalMap, OpaqueMap,
+    OpaqueValue, QueryFunction, ReadOnlyMapState, ReadOnlySnapshottable, RemovableMapState, Snapshottable,
+    SnapshottableMap, State, StateContext, StateUpdater, TransactionalMap, TransactionalValue, TridentState,
+    TupleCollection, UpdateValue,
+};
+pub use stream::{ChainedAggregation, GroupedStream, Stream};
+pub use topology::{Clock, JoinType, Options, TridentTopology};
+pub use tuple::{Collector, FieldNames, Projection, Tuple};

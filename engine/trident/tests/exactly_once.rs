@@ -1,0 +1,244 @@
+//! Random failures, panics, half-done writes, crashes and restarts: counts are exact for every pair of the guarantee table
+//! that promises it, and, to show that the test can tell, wrong at times for pairs that don't.
+//!
+//! One seed again: `MONSOON_SEED=7 cargo test --release -p monsoon-trident --test exactly_once`; more of them:
+//! `MONSOON_SEEDS=1000`. Threads take turns as they like, so a seed repeats the dice and not every interleaving.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use monsoon_trident::{
+    BackingMap, Change, Collector, Count, Failure, Key, MapState, MemoryBackingMap, MemoryMetadata, MetadataStore,
+    NonTransactionalMap, OpaqueMap, OpaqueValue, Options, Outcome, Spout, StateContext, TransactionalMap,
+    TransactionalValue, TridentTopology, Tuple, Value, run_local,
+};
+use serde_json::Value as Json;
+use support::{Dice, Log, LogSpout, split};
+
+const WORDS: [&str; 6] = ["the", "man", "on", "a", "moon", "said"];
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// When things go wrong: at random while there are dice, and for good once no write is left.
+#[derive(Clone)]
+struct Faults {
+    dice: Option<Dice>,
+    writes_left: Arc<AtomicUsize>,
+}
+
+impl Faults {
+    fn stumble(&self, once_in: usize) -> Outcome {
+        self.dice.as_ref().map_or(Ok(()), |dice| dice.stumble(once_in))
+    }
+
+    /// How many of so many entries are written, and whether that is reported as a failure.
+    fn write(&self, entries: usize) -> (usize, bool) {
+        let left = self.writes_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        match &self.dice {
+            _ if left.is_err() => (0, true),
+            Some(dice) if dice.roll(40) == 0 => (dice.roll(entries + 1), true),
+            _ => (entries, false),
+        }
+    }
+
+    fn has_crashed(&self) -> bool {
+        self.writes_left.load(Ordering::Relaxed) == 0
+    }
+}
+
+/// A table whose writes may be done in part, or wholly and yet fail.
+struct FaultyTable<V>(MemoryBackingMap<V>, Faults);
+
+impl<V: Clone + Send + 'static> BackingMap<V> for FaultyTable<V> {
+    fn multi_get(&mut self, keys: &[Key]) -> Outcome<Vec<Option<V>>> {
+        self.1.stumble(200)?;
+        self.0.multi_get(keys)
+    }
+
+    fn multi_put(&mut self, keys: &[Key], mut values: Vec<V>) -> Outcome {
+        let (written, fails) = self.1.write(keys.len());
+        values.truncate(written);
+        self.0.multi_put(&keys[..written], values)?;
+        if fails { Err(Failure::new("the table is gone")) } else { Ok(()) }
+    }
+}
+
+/// A metadata store whose writes may be done and yet fail.
+struct FaultyMetadata(Arc<MemoryMetadata>, Faults);
+
+impl MetadataStore for FaultyMetadata {
+    fn list(&self, prefix: &str) -> Outcome<Vec<(String, Json)>> {
+        self.0.list(prefix)
+    }
+
+    fn apply(&self, changes: &[Change]) -> Outcome {
+        let (written, fails) = self.1.write(1);
+        if written == 1 {
+            self.0.apply(changes)?;
+        }
+        if fails { Err(Failure::new("the metadata store is gone")) } else { Ok(()) }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum StateKind {
+    NonTransactional,
+    Transactional,
+    Opaque,
+}
+
+/// The tables that outlive the crashes.
+#[derive(Clone, Default)]
+struct Tables {
+    plain: MemoryBackingMap<Value>,
+    transactional: MemoryBackingMap<TransactionalValue>,
+    opaque: MemoryBackingMap<OpaqueValue>,
+}
+
+impl Tables {
+    fn counts(&self) -> BTreeMap<String, i64> {
+        let entry = |key: Key, value: Value| Some((key.first()?.as_str()?.to_owned(), value.as_int()?));
+        let plain = self.plain.entries().into_iter().filter_map(|(key, value)| entry(key, value));
+        let transactional = self.transactional.entries().into_iter();
+        let opaque = self.opaque.entries().into_iter();
+        plain
+            .chain(transactional.filter_map(|(key, value)| entry(key, value.value)))
+            .chain(opaque.filter_map(|(key, value)| entry(key, value.current?)))
+            .collect()
+    }
+}
+
+struct World {
+    opaque_spout: bool,
+    state: StateKind,
+    log: Log,
+    tables: Tables,
+    metadata: Arc<MemoryMetadata>,
+}
+
+impl World {
+    fn run(&self, faults: &Faults, batches: u64) {
+        let metadata = Arc::new(FaultyMetadata(self.metadata.clone(), faults.clone()));
+        let topology = TridentTopology::new("exact").with_options(Options {
+            metadata,
+            workers: 3,
+            retry_delay_min: Duration::ZERO,
+            retry_delay_max: Duration::ZERO,
+            idle_interval: Duration::ZERO,
+            ..Options::default()
+        });
+        let spout = LogSpout { log: self.log.clone(), rows_max: 4, dice: faults.dice.clone() };
+        let spout = if self.opaque_spout { Spout::opaque(spout) } else { Spout::transactional(spout) };
+        match self.state {
+            StateKind::NonTransactional => {
+                let table = FaultyTable(self.tables.plain.clone(), faults.clone());
+                let table = move || FaultyTable(table.0.clone(), table.1.clone());
+                declare(&topology, spout, faults, move |_| Ok(NonTransactionalMap::new(table())));
+            }
+            StateKind::Transactional => {
+                let table = FaultyTable(self.tables.transactional.clone(), faults.clone());
+                let table = move || FaultyTable(table.0.clone(), table.1.clone());
+                declare(&topology, spout, faults, move |_| Ok(TransactionalMap::new(table())));
+            }
+            StateKind::Opaque => {
+                let table = FaultyTable(self.tables.opaque.clone(), faults.clone());
+                let table = move || FaultyTable(table.0.clone(), table.1.clone());
+                declare(&topology, spout, faults, move |context| Ok(OpaqueMap::new(table(), context)));
+            }
+        }
+        let running = run_local(topology).unwrap();
+        let target = running.committed_txid() + batches;
+        let deadline = std::time::Instant::now() + PATIENCE;
+        while running.wait_for_txid(target, Duration::from_millis(5)).is_err() && !faults.has_crashed() {
+            assert!(std::time::Instant::now() < deadline, "stuck: {:?}", running.errors().last());
+        }
+        running.stop();
+    }
+}
+
+/// Counts words; what comes before the state, and what comes after it within the commit, may fail.
+fn declare<S: MapState>(
+    topology: &TridentTopology,
+    spout: Spout,
+    faults: &Faults,
+    factory: impl Fn(&StateContext) -> Outcome<S> + Send + Sync + 'static,
+) {
+    let (before, after) = (faults.clone(), faults.clone());
+    let lines = topology.new_stream("lines", spout).unwrap().parallelism_hint(2).unwrap();
+    let words = lines.shuffle().unwrap().each("line", split("line"), "word").unwrap().parallelism_hint(2).unwrap();
+    let words = words.peek(move |_: &Tuple<'_>| before.stumble(300)).unwrap().group_by("word").unwrap();
+    let counts = words.persistent_aggregate(factory, (), Count, "count").unwrap().parallelism_hint(3).unwrap();
+    let fail_late = move |_: &Tuple<'_>, _: &mut Collector| after.stumble(100);
+    counts.new_values_stream().unwrap().each("count", fail_late, ()).unwrap();
+}
+
+/// Whether the counts are right at the end.
+fn is_exact(seed: u64, opaque_spout: bool, state: StateKind) -> bool {
+    let dice = Dice::new(seed);
+    let mut expected: BTreeMap<String, i64> = BTreeMap::new();
+    let mut line = || {
+        let words: Vec<&str> = (0..1 + dice.roll(4)).map(|_| WORDS[dice.roll(WORDS.len())]).collect();
+        words.iter().for_each(|word| *expected.entry((*word).to_owned()).or_default() += 1);
+        Value::from(words.join(" "))
+    };
+    let log = Log::new((0..3).map(|_| (0..60).map(|_| line()).collect()).collect());
+    let world = World { opaque_spout, state, log, tables: Tables::default(), metadata: Arc::default() };
+    for _ in 0..6 {
+        let writes_left = Arc::new(AtomicUsize::new(10 + dice.roll(100)));
+        world.run(&Faults { dice: Some(dice.clone()), writes_left }, 2 + dice.roll(12) as u64);
+    }
+    world.run(&Faults { dice: None, writes_left: Arc::new(AtomicUsize::new(usize::MAX)) }, 40);
+    world.tables.counts() == expected
+}
+
+fn seeds() -> Vec<u64> {
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse().expect("a seed is a number"));
+    match number("MONSOON_SEED") {
+        Some(seed) => vec![seed],
+        None => (0..number("MONSOON_SEEDS").unwrap_or(25)).collect(),
+    }
+}
+
+/// The panics on purpose don't need to be seen.
+fn quiet_dice() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if panic.payload().downcast_ref::<&str>() != Some(&"very bad luck") {
+            usual(panic);
+        }
+    }));
+}
+
+fn assert_exact(opaque_spout: bool, state: StateKind) {
+    quiet_dice();
+    for seed in seeds() {
+        assert!(is_exact(seed, opaque_spout, state), "seed {seed}: the counts are wrong");
+    }
+}
+
+#[test]
+fn tri48_transactional_spout_and_transactional_state_are_exactly_once() {
+    assert_exact(false, StateKind::Transactional);
+}
+
+#[test]
+fn tri48_transactional_spout_and_opaque_state_are_exactly_once() {
+    assert_exact(false, StateKind::Opaque);
+}
+
+#[test]
+fn tri48_opaque_spout_and_opaque_state_are_exactly_once() {
+    assert_exact(true, StateKind::Opaque);
+}
+
+#[test]
+fn tri48_other_pairs_are_wrong_at_times() {
+    quiet_dice();
+    let wrong_at_times = |opaque_spout, state| (0..25).any(|seed| !is_exact(seed, opaque_spout, state));
+    assert!(wrong_at_times(false, StateKind::NonTransactional));
+    assert!(wrong_at_times(true, StateKind::NonTransactional));
+    assert!(wrong_at_times(true, StateKind::Transactional));
+}
