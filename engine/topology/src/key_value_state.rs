@@ -73,7 +73,7 @@ impl KeyValueState {
         let change = |key: Value| (to_bytes(&key), entries.get(&key).map(to_bytes));
         let mut changes: Vec<_> = self.changed.drain().map(change).collect();
         changes.sort_unstable();
-        StateChanges { changes }
+        StateChanges::of(changes)
     }
 
     /// Takes the place of everything there is: what checkpoints have kept. An error when it is damaged; then nothing has changed.

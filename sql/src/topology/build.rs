@@ -6,13 +6,15 @@ use std::sync::Arc;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use monsoon_circuit::RelationId;
 use monsoon_topology::drpc::{DrpcSpout, ReturnResult};
+use monsoon_topology::multilang::{ShellBolt, ShellSpout};
 use monsoon_topology::{Basic, Bolt, ComponentBuilder, DEFAULT_STREAM, Spout, Streams, Topology, TopologyBuilder};
 use tokio::runtime::Handle;
 
 use super::from_sql::invalid;
 use super::insert_bolt::{InsertBolt, InsertTarget};
 use super::native::Natives;
-use super::spec::{Code, ComponentSpec, InputSpec, OutputSpec, QuerySpec, TopologySpec};
+use super::shell::shell_spec;
+use super::spec::{Code, ComponentSpec, InputSpec, QuerySpec, TopologySpec};
 use super::sql_bolt::{BoltQuery, SqlBolt};
 use super::stream_spout::{StreamSource, StreamSpout};
 use super::window_bolt::window_bolt;
@@ -125,7 +127,11 @@ impl Surroundings<'_> {
             Code::Shell { .. } => {
                 self.check_shell().map_err(|error| error.at_place(component.position))?;
                 note_outputs(component, schemas);
-                return Err(super::shell::refuse(component).err().unwrap_or_else(|| SqlError::internal("shell")));
+                let shell = shell_spec(component).unwrap_or_default();
+                match component.is_spout() {
+                    true => Made::Spout(Box::new(move || Box::new(ShellSpout::new(shell.clone())))),
+                    false => Made::Bolt(Box::new(move || Box::new(ShellBolt::new(shell.clone())))),
+                }
             }
             Code::Sql(query) => {
                 let Some(input) = input_schema(component, schemas)? else { return Ok(None) };
@@ -243,11 +249,6 @@ fn check_source(input: &InputSpec, spec: &TopologySpec) -> Result<()> {
             Err(SqlError::new("42704", format!("there is no component \"{}\"", input.source)).at_place(input.position))
         }
     }
-}
-
-fn shell_output(output: &OutputSpec) -> (String, Vec<String>, bool) {
-    let names = output.fields.iter().map(|field| field.name().clone()).collect();
-    (output.stream.clone(), names, output.direct)
 }
 
 fn note_outputs(component: &ComponentSpec, schemas: &mut Schemas) {

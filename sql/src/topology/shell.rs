@@ -1,9 +1,28 @@
 //! Components that are programs of their own.
 
-use super::spec::ComponentSpec;
-use crate::error::{Result, SqlError};
+use std::path::PathBuf;
 
-/// A spout or bolt that is a child process.
-pub(super) fn refuse(component: &ComponentSpec) -> Result<()> {
-    Err(SqlError::unsupported("shell components are not there yet").at_place(component.position))
+use monsoon_topology::Streams;
+use monsoon_topology::multilang::ShellSpec;
+
+use super::spec::{Code, ComponentSpec};
+
+/// What a component USING SHELL runs; `None`: it is no such component.
+pub(super) fn shell_spec(component: &ComponentSpec) -> Option<ShellSpec> {
+    let Code::Shell { command, directory, environment } = &component.code else { return None };
+    let mut outputs = Streams::default();
+    for output in &component.outputs {
+        let fields = output.fields.iter().map(|field| field.name());
+        match output.direct {
+            true => outputs.declare_direct(&output.stream, fields),
+            false => outputs.declare_stream(&output.stream, fields),
+        }
+    }
+    Some(ShellSpec {
+        command: command.clone(),
+        directory: directory.as_ref().map(PathBuf::from),
+        environment: environment.clone(),
+        outputs,
+        ..ShellSpec::default()
+    })
 }
