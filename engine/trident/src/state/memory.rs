@@ -73,7 +73,7 @@ impl MemoryMapState {
         MemoryMapState::over(MemoryBackingMap::new())
     }
 
-    /// Over a table, which outlives the state.
+    /// Over a table, which outlives the state. Each partition needs a table of its own.
     pub fn over(table: MemoryBackingMap<OpaqueValue>) -> MemoryMapState {
         MemoryMapState { map: OpaqueMap::without_journal(table) }
     }
