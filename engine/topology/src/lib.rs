@@ -36,6 +36,7 @@ mod task;
 mod tuple;
 mod value;
 pub mod window;
+pub mod windowed;
 mod wire;
 
 pub use anchor::{Anchor, Anchors};
