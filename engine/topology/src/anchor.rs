@@ -97,7 +97,7 @@ impl Anchor {
     }
 
     /// An edge to a new tuple: its id goes to this anchor and to `child`, for every root.
-    fn grow(&self, child: &mut Roots, edges: &mut EdgeIds) {
+    fn grow(&self, child: &mut Gathered, edges: &mut EdgeIds) {
         let mut roots = self.0.take();
         match &mut roots {
             Roots::None => {}
@@ -108,22 +108,41 @@ impl Anchor {
     }
 }
 
-impl Roots {
+/// The place of a new tuple while its parents are visited. A window's tuple has as many parents as the window has tuples, so roots are put
+/// together once, at the end.
+#[derive(Default)]
+struct Gathered {
+    first: Option<(RootId, u64)>,
+    /// Of other roots; several of one root are XORed in the end.
+    more: Vec<(RootId, u64)>,
+}
+
+impl Gathered {
     fn add(&mut self, root: RootId, parent: &mut u64, edges: &mut EdgeIds) {
         let edge = edges.next();
         *parent ^= edge;
-        match self {
-            Roots::None => *self = Roots::One(root, edge),
-            Roots::One(known, sum) if *known == root => *sum ^= edge,
-            Roots::One(known, sum) => *self = Roots::Many(Box::new([(*known, *sum), (root, edge)])),
-            Roots::Many(many) => match many.iter_mut().find(|(known, _)| *known == root) {
-                Some((_, sum)) => *sum ^= edge,
-                None => {
-                    let more = many.iter().copied().chain([(root, edge)]).collect();
-                    *self = Roots::Many(more);
-                }
-            },
+        match &mut self.first {
+            None => self.first = Some((root, edge)),
+            Some((known, sum)) if *known == root => *sum ^= edge,
+            Some(_) => self.more.push((root, edge)),
         }
+    }
+
+    fn roots(mut self) -> Roots {
+        let Some((root, sum)) = self.first else { return Roots::None };
+        if self.more.is_empty() {
+            return Roots::One(root, sum);
+        }
+        self.more.push((root, sum));
+        self.more.sort_unstable_by_key(|(root, _)| *root);
+        self.more.dedup_by(|(root, sum), (kept, kept_sum)| {
+            let same = root == kept;
+            if same {
+                *kept_sum ^= *sum;
+            }
+            same
+        });
+        Roots::Many(self.more.into())
     }
 }
 
@@ -135,9 +154,9 @@ pub trait Anchors {
 
 /// The place of a new tuple that descends from `parents`.
 pub(crate) fn descend(parents: &impl Anchors, edges: &mut EdgeIds) -> Roots {
-    let mut roots = Roots::None;
-    parents.each(&mut |parent| parent.grow(&mut roots, edges));
-    roots
+    let mut gathered = Gathered::default();
+    parents.each(&mut |parent| parent.grow(&mut gathered, edges));
+    gathered.roots()
 }
 
 impl Anchors for () {
@@ -224,6 +243,25 @@ mod tests {
         assert_eq!((of_child, edge), (root, EdgeIds::new(5).next()));
         assert!(matches!(parent.take(), Roots::One(r, sum) if r == root && sum == 1 ^ edge));
         assert!(!parent.is_tracked());
+    }
+
+    /// A root that two parents share is there once, with both edges; each parent's ledger hears of the edges it made.
+    #[test]
+    fn a_child_of_several_roots_has_each_once() {
+        let (a, b) = (RootId::new(0, 1), RootId::new(0, 2));
+        let parents = [Roots::One(b, 1), Roots::One(a, 2), Roots::Many([(a, 4), (b, 8)].into())].map(Anchor::of);
+        struct All<'a>(&'a [Anchor]);
+        impl Anchors for All<'_> {
+            fn each(&self, visit: &mut dyn FnMut(&Anchor)) {
+                self.0.iter().for_each(visit);
+            }
+        }
+        let mut ids = EdgeIds::new(5);
+        let [e1, e2, e3, e4] = std::array::from_fn(|_| ids.next());
+        let Roots::Many(child) = descend(&All(&parents), &mut EdgeIds::new(5)) else { panic!("two roots") };
+        assert_eq!(*child, [(a, e2 ^ e3), (b, e1 ^ e4)]);
+        assert!(matches!(parents[0].take(), Roots::One(_, sum) if sum == 1 ^ e1));
+        assert!(matches!(parents[2].take(), Roots::Many(sums) if *sums == [(a, 4 ^ e3), (b, 8 ^ e4)]));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::hook::{TaskHook, WorkerHook};
 use crate::stateful::{Stateful, StatefulBolt};
 use crate::stream::{DEFAULT_STREAM, Declared, StreamInfo, Streams, TaskId};
 use crate::tuple::Tuple;
+use crate::windowed::{Window, Windowed, WindowedBolt};
 use crate::{Error, Fields, Outcome, Result, Value};
 
 /// Makes the instances of a component: one per task, and one more whenever a task is restarted.
@@ -182,6 +183,19 @@ impl TopologyBuilder {
         make: impl Fn() -> B + Send + Sync + 'static,
     ) -> ComponentBuilder<'_> {
         self.set_bolt(name, move || Basic(make()))
+    }
+
+    /// Adds a bolt that is given windows of tuples; a window that can't be is told by [`TopologyBuilder::build`].
+    pub fn set_windowed_bolt<B: WindowedBolt + 'static>(
+        &mut self,
+        name: &str,
+        window: Window,
+        make: impl Fn() -> B + Send + Sync + 'static,
+    ) -> ComponentBuilder<'_> {
+        let failure = window.check().err();
+        let component = self.set_bolt(name, move || Windowed::new(window.clone(), make()));
+        component.declaration.failure = failure;
+        component
     }
 
     /// Adds a basic bolt of a closure and the fields it emits; `make` makes a closure for each task.

@@ -42,6 +42,7 @@ mod tuple;
 mod value;
 mod value_bytes;
 pub mod window;
+pub mod windowed;
 mod wire;
 
 pub use anchor::{Anchor, Anchors};

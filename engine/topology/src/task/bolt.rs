@@ -351,6 +351,8 @@ impl BoltTask {
     }
 
     fn take_checkpoint(&mut self, number: u64) {
+        // A tuple that failed in this step isn't worked on again after this checkpoint, so it must not become durable.
+        self.report_failures();
         let mut part = self.wiring.part();
         let (bolt, collector) = (&mut self.bolt, &mut self.collector);
         match guarded(|| Ok(bolt.as_mut().and_then(|bolt| bolt.checkpoint(collector)))) {
@@ -384,11 +386,15 @@ impl BoltTask {
         }
     }
 
-    fn publish(&mut self) {
+    fn report_failures(&mut self) {
         if self.collector.failed != self.reported_failed {
             self.reported_failed = self.collector.failed;
             self.wiring.report_failed("a bolt failed a tuple");
         }
+    }
+
+    fn publish(&mut self) {
+        self.report_failures();
         let metrics = &self.wiring.metrics;
         metrics.emitted.store(self.collector.outputs.emitted, Ordering::Relaxed);
         metrics.transferred.store(self.collector.outputs.transferred, Ordering::Relaxed);

@@ -53,8 +53,13 @@ impl<T: Clone> WindowManager<T> {
     pub fn snapshot(&self) -> Result<WindowSnapshot<T>> {
         let mut entries = Vec::with_capacity(self.queue.len());
         self.queue.visit(self.queue.first()..self.queue.end(), |ts, item| entries.push((ts, item.clone())))?;
-        Ok(WindowSnapshot {
-            entries,
+        Ok(WindowSnapshot { entries, ..self.outline() })
+    }
+
+    /// The snapshot without its entries, for a caller that keeps the items itself. Reads no page.
+    pub fn outline(&self) -> WindowSnapshot<T> {
+        WindowSnapshot {
+            entries: Vec::new(),
             first: self.queue.first(),
             start: self.start,
             fresh: self.fresh,
@@ -64,7 +69,7 @@ impl<T: Clone> WindowManager<T> {
             next_trigger: self.next_trigger,
             pending_expired: self.pending_expired.clone(),
             left: self.left.clone(),
-        })
+        }
     }
 
     /// A manager that goes on where the snapshot was taken, over an empty queue. The specification must be the one the snapshot
