@@ -17,7 +17,7 @@ use super::shell::shell_spec;
 use super::spec::{Code, ComponentSpec, InputSpec, QuerySpec, TopologySpec};
 use super::sql_bolt::{BoltQuery, SqlBolt};
 use super::stream_spout::{StreamSource, StreamSpout};
-use super::window_bolt::window_bolt;
+use super::window_bolt::{window_bolt, window_schema};
 use crate::catalog::{Kind, Relation, Snapshot};
 use crate::database::{Database, Scope, Text, ViewDefinition, plan_view_query};
 use crate::error::{Result, SqlError};
@@ -141,9 +141,10 @@ impl Surroundings<'_> {
             }
             Code::Window(query, window) => {
                 let Some(input) = input_schema(component, schemas)? else { return Ok(None) };
-                let query = self.plan(query, input).await?;
+                let columns = input.fields().len();
+                let query = self.plan(query, window_schema(&input)).await?;
                 schemas.insert((component.name.clone(), DEFAULT_STREAM.into()), Arc::clone(&query.output_schema));
-                Made::Bolt(window_bolt(query, window).map_err(|error| error.at_place(component.position))?)
+                Made::Bolt(window_bolt(query, columns, window))
             }
         }))
     }
