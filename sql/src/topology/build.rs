@@ -7,7 +7,9 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use monsoon_circuit::RelationId;
 use monsoon_topology::drpc::{DrpcSpout, ReturnResult};
 use monsoon_topology::multilang::{ShellBolt, ShellSpout};
-use monsoon_topology::{Basic, Bolt, ComponentBuilder, DEFAULT_STREAM, Spout, Streams, Topology, TopologyBuilder};
+use monsoon_topology::{
+    Basic, Bolt, ComponentBuilder, DEFAULT_STREAM, Grouping, Spout, Streams, Topology, TopologyBuilder,
+};
 use tokio::runtime::Handle;
 
 use super::from_sql::invalid;
@@ -21,6 +23,7 @@ use super::window_bolt::{window_bolt, window_schema};
 use crate::catalog::{Kind, Relation, Snapshot};
 use crate::database::{Database, Scope, Text, ViewDefinition, plan_view_query};
 use crate::error::{Result, SqlError};
+use crate::session::folded;
 
 /// The name that a bolt's query has for what the bolt reads.
 const INPUT: &str = "input";
@@ -144,7 +147,12 @@ impl Surroundings<'_> {
                 let columns = input.fields().len();
                 let query = self.plan(query, window_schema(&input)).await?;
                 schemas.insert((component.name.clone(), DEFAULT_STREAM.into()), Arc::clone(&query.output_schema));
-                Made::Bolt(window_bolt(query, columns, window))
+                if let Some(late) = &window.late_stream {
+                    let late_tuple = Field::new("late_tuple", arrow::datatypes::DataType::Utf8, true);
+                    let late = (component.name.clone(), folded(late));
+                    schemas.insert(late, Arc::new(Schema::new(vec![late_tuple])));
+                }
+                Made::Bolt(window_bolt(query, columns, window, &key_of(component)))
             }
         }))
     }
@@ -241,6 +249,17 @@ impl Surroundings<'_> {
         }
         Ok(BoltQuery { plan: Arc::new(view.plan), input, input_schema, output_schema: view.schema })
     }
+}
+
+/// The fields that all the streams a bolt reads are grouped by; none if they aren't.
+fn key_of(component: &ComponentSpec) -> Vec<String> {
+    let fields = |input: &InputSpec| match &input.grouping {
+        Grouping::Fields(fields) => Some(fields.iter().map(str::to_owned).collect::<Vec<_>>()),
+        _ => None,
+    };
+    let mut keys = component.inputs.iter().map(fields);
+    let first = keys.next().flatten().unwrap_or_default();
+    if keys.all(|key| key.as_ref() == Some(&first)) { first } else { Vec::new() }
 }
 
 fn check_source(input: &InputSpec, spec: &TopologySpec) -> Result<()> {

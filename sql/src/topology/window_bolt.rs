@@ -25,13 +25,18 @@ pub(super) fn window_schema(tuples: &SchemaRef) -> SchemaRef {
     Arc::new(Schema::new(tuples.fields().iter().cloned().chain(own).collect::<Vec<_>>()))
 }
 
-/// Makes the instances of a bolt that runs a query over each window.
+/// Makes the instances of a bolt that runs a query over each window. Sessions are per `key`; other windows are a task's, as in Storm.
 pub(super) fn window_bolt(
     query: BoltQuery,
     columns: usize,
     window: &Window,
+    key: &[String],
 ) -> Box<dyn Fn() -> Box<dyn Bolt> + Send + Sync> {
-    let window = storm_window(window);
+    let sessions = matches!(window.form, WindowForm::Session { .. });
+    let mut window = storm_window(window);
+    if sessions {
+        window = window.key(key);
+    }
     Box::new(move || Box::new(Windowed::new(window.clone(), WindowQuery { query: query.clone(), columns })))
 }
 
