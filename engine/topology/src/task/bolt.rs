@@ -111,6 +111,7 @@ impl BoltTask {
             return Step::Blocked;
         }
         if self.bolt.is_none() && !self.prepare(now) {
+            self.publish();
             return Step::Idle(self.wanted.then(|| self.restart.due()));
         }
         busy |= self.run_remote();
@@ -138,6 +139,7 @@ impl BoltTask {
     }
 
     fn take_control(&mut self) -> bool {
+        self.wiring.note_taking();
         let inbox = &self.wiring.inbox;
         match self.wiring.data.is_empty() && self.current.is_none() {
             true => inbox.take(&mut self.wiring.data, &mut self.wiring.control),
@@ -350,6 +352,8 @@ impl BoltTask {
     }
 
     fn take_checkpoint(&mut self, number: u64) {
+        // A loss is told before the part that lacks what was lost.
+        self.report_lost();
         let mut part = self.wiring.part();
         let (bolt, collector) = (&mut self.bolt, &mut self.collector);
         match guarded(|| Ok(bolt.as_mut().and_then(|bolt| bolt.checkpoint(collector)))) {
