@@ -2,7 +2,7 @@
 
 mod bench;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -466,6 +466,29 @@ fn a_spout_is_told_when_it_is_active() {
     end(topology, &directory.path().join("pids"));
     assert_eq!(of_state(), ["activate", "deactivate", "activate", "deactivate"]);
     assert_eq!(told(directory.path()).iter().filter(|(_, command, _)| command == "ack").count(), 100);
+}
+
+#[test]
+fn children_stay_when_their_tasks_move_to_other_threads() {
+    let pids = tempfile::tempdir().unwrap();
+    let (source, sink) = (numbers(20_000), Sink::default());
+    let forward = in_pid_dir(python(&["forward"], &["value"]), pids.path());
+    let (spout, seen) = (source.clone(), sink.clone());
+    let mut builder = TopologyBuilder::new();
+    builder.set_spout("source", move || spout.clone());
+    builder.set_bolt("shell", move || ShellBolt::new(forward.clone())).parallelism(3).shuffle_grouping("source");
+    builder.set_bolt("sink", move || seen.clone()).shuffle_grouping("shell");
+    let topology = start(builder);
+    await_that("all children work", &topology, || bench::pids(pids.path()).len() == 3);
+    let sorted = || BTreeSet::from_iter(bench::pids(pids.path()));
+    let children = sorted();
+    for executors in [1, 3, 2] {
+        topology.rebalance(&BTreeMap::from([("shell".to_owned(), executors)])).unwrap();
+    }
+    await_that("all is acked", &topology, || source.is_done());
+    assert_eq!((sink.total(), source.failed()), (20_000, 0));
+    assert_eq!(sorted(), children);
+    end(topology, pids.path());
 }
 
 #[test]
