@@ -2,14 +2,18 @@
 
 mod bench;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bench::*;
 use monsoon_topology::multilang::{ShellBolt, ShellSpec, ShellSpout};
-use monsoon_topology::{Fields, RunningTopology, TopologyBuilder, Value};
+use monsoon_topology::{
+    Bolt, BoltCollector, CheckpointStore, Fields, Guarantee, MemoryCheckpoints, Outcome, RunningTopology, Spout,
+    SpoutCollector, StartOptions, StateChanges, Streams, TopologyBuilder, Tuple, Value,
+};
 
 fn numbers(count: i64) -> Source {
     Source::new((0..count).map(Value::Int))
@@ -122,6 +126,97 @@ fn every_tuple_arrives_though_children_are_killed() {
     assert_eq!(topology.task_counts().iter().map(|task| task.counts.pending).sum::<u64>(), 0);
     assert!(killed.iter().all(|pid| !exists(*pid)));
     end(topology, pids.path());
+}
+
+/// Numbers from 0 that can be emitted again from any; nothing is tracked.
+struct Replayable {
+    next: i64,
+    count: i64,
+}
+
+impl Spout for Replayable {
+    fn declare(&self, streams: &mut Streams) {
+        streams.declare(["number"]);
+    }
+
+    fn next_tuple(&mut self, collector: &mut SpoutCollector) -> Outcome {
+        if self.next < self.count {
+            collector.emit([self.next])?;
+            self.next += 1;
+        }
+        Ok(())
+    }
+
+    fn replayable(&self) -> bool {
+        true
+    }
+
+    fn position(&mut self) -> Option<Vec<u8>> {
+        Some(self.next.to_le_bytes().to_vec())
+    }
+
+    fn seek(&mut self, position: &[u8]) -> Outcome {
+        self.next = i64::from_le_bytes(position.try_into()?);
+        Ok(())
+    }
+}
+
+/// How many numbers have come, and their sum, as state.
+#[derive(Default)]
+struct Sum([i64; 2]);
+
+impl Bolt for Sum {
+    fn execute(&mut self, tuple: &Tuple<'_>, collector: &mut BoltCollector) -> Outcome {
+        self.0 = [self.0[0] + 1, self.0[1] + tuple.int("value")?];
+        collector.ack(tuple);
+        Ok(())
+    }
+
+    fn stateful(&self) -> bool {
+        true
+    }
+
+    fn checkpoint(&mut self, _: &mut BoltCollector) -> Option<StateChanges> {
+        let value = self.0.iter().flat_map(|number| number.to_le_bytes()).collect();
+        Some(StateChanges { changes: vec![(b"sum".to_vec(), Some(value))] })
+    }
+
+    fn restore(&mut self, state: Vec<(Vec<u8>, Vec<u8>)>) -> Outcome {
+        if let Some((_, value)) = state.first() {
+            self.0 = [0, 8].map(|at| i64::from_le_bytes(value[at..at + 8].try_into().expect("eight bytes were kept")));
+        }
+        Ok(())
+    }
+}
+
+fn kept_sum(checkpoints: &MemoryCheckpoints) -> Option<[i64; 2]> {
+    let mut sum = Sum::default();
+    sum.restore(checkpoints.load("sum", 0).unwrap().state).unwrap();
+    (sum.0[0] > 0).then_some(sum.0)
+}
+
+#[test]
+fn state_behind_a_killed_child_is_exact() {
+    const COUNT: i64 = 30_000;
+    let pids = tempfile::tempdir().unwrap();
+    let forward = in_pid_dir(python(&["forward"], &["value"]), pids.path());
+    let mut builder = TopologyBuilder::new();
+    builder.config("checkpoint_interval", "100 ms").config("queue_tuples", 100).config("batch_tuples", 10);
+    builder.set_spout("source", || Replayable { next: 0, count: COUNT });
+    builder.set_bolt("shell", move || ShellBolt::new(forward.clone())).shuffle_grouping("source");
+    builder.set_bolt("sum", Sum::default).shuffle_grouping("shell");
+    let checkpoints = MemoryCheckpoints::default();
+    let options = StartOptions { checkpoints: Some(Arc::new(checkpoints.clone())), ..StartOptions::default() };
+    let topology = RunningTopology::start(&builder.build("exact").unwrap(), options).unwrap();
+    assert_eq!(topology.guarantee(), Guarantee::ExactlyOnceState);
+    for step in 1..=5 {
+        let reached = || kept_sum(&checkpoints).is_some_and(|[count, _]| count >= step * COUNT / 8);
+        await_that("the next step to a kill", &topology, reached);
+        kill_all(pids.path());
+    }
+    await_that("all is counted", &topology, || kept_sum(&checkpoints).is_some_and(|[count, _]| count >= COUNT));
+    topology.kill(WAIT).unwrap();
+    assert_eq!(kept_sum(&checkpoints), Some([COUNT, COUNT * (COUNT - 1) / 2]));
 }
 
 #[test]
@@ -371,6 +466,29 @@ fn a_spout_is_told_when_it_is_active() {
     end(topology, &directory.path().join("pids"));
     assert_eq!(of_state(), ["activate", "deactivate", "activate", "deactivate"]);
     assert_eq!(told(directory.path()).iter().filter(|(_, command, _)| command == "ack").count(), 100);
+}
+
+#[test]
+fn children_stay_when_their_tasks_move_to_other_threads() {
+    let pids = tempfile::tempdir().unwrap();
+    let (source, sink) = (numbers(20_000), Sink::default());
+    let forward = in_pid_dir(python(&["forward"], &["value"]), pids.path());
+    let (spout, seen) = (source.clone(), sink.clone());
+    let mut builder = TopologyBuilder::new();
+    builder.set_spout("source", move || spout.clone());
+    builder.set_bolt("shell", move || ShellBolt::new(forward.clone())).parallelism(3).shuffle_grouping("source");
+    builder.set_bolt("sink", move || seen.clone()).shuffle_grouping("shell");
+    let topology = start(builder);
+    await_that("all children work", &topology, || bench::pids(pids.path()).len() == 3);
+    let sorted = || BTreeSet::from_iter(bench::pids(pids.path()));
+    let children = sorted();
+    for executors in [1, 3, 2] {
+        topology.rebalance(&BTreeMap::from([("shell".to_owned(), executors)])).unwrap();
+    }
+    await_that("all is acked", &topology, || source.is_done());
+    assert_eq!((sink.total(), source.failed()), (20_000, 0));
+    assert_eq!(sorted(), children);
+    end(topology, pids.path());
 }
 
 #[test]

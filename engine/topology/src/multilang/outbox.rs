@@ -227,7 +227,7 @@ mod tests {
     fn room_is_told_of_when_there_was_none() {
         let told = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
         let count = told.clone();
-        let count = move || drop(count.fetch_add(1, std::sync::atomic::Ordering::SeqCst));
+        let count = move || _ = count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         let outbox = Outbox::new(2, 100, Box::new(count));
         let told = || told.load(std::sync::atomic::Ordering::SeqCst);
         assert_eq!(offer(&outbox, "1"), Ok(Offer::Taken));

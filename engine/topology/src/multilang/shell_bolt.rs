@@ -166,6 +166,8 @@ impl Work {
         if self.supervisor.run(now)? == News::Started {
             self.heartbeat = Heartbeat::default();
         }
+        // Fetched once: a child that never stops talking must not keep the task from its other work.
+        self.supervisor.fetch();
         while collector.has_room()
             && let Some(message) = self.supervisor.next_message()?
         {

@@ -187,6 +187,8 @@ impl Work {
         if self.supervisor.run(now)? == News::Started {
             self.begin(now);
         }
+        // Fetched once: a child that never stops talking must not keep the task from its other work.
+        self.supervisor.fetch();
         while collector.has_room()
             && let Some(message) = self.supervisor.next_message()?
         {
@@ -265,12 +267,15 @@ impl Work {
         }
         let refused = |failure: Failure| Error::Protocol(format!("the child has emitted what can't be: {failure}"));
         let stream = emit.stream.as_str();
-        self.in_flight += u64::from(emit.id.is_some());
+        let tracked = u64::from(emit.id.is_some());
         let id = emit.id.map(|id| Value::from(vec![Value::Int(self.generation), id]));
         if let Some(task) = emit.task {
-            return collector.emit_direct(TaskId(task), stream, emit.values, id).map_err(refused);
+            collector.emit_direct(TaskId(task), stream, emit.values, id).map_err(refused)?;
+            self.in_flight += tracked;
+            return Ok(());
         }
         let tasks = collector.emit_on(stream, emit.values, id).map_err(refused)?;
+        self.in_flight += tracked;
         match self.supervisor.child() {
             Some(child) if emit.need_task_ids => {
                 let tasks: Vec<i32> = tasks.iter().map(|task| task.0).collect();

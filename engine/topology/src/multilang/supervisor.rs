@@ -127,13 +127,17 @@ impl Supervisor {
         }
     }
 
-    /// The next thing the child has said; an error is its failure.
-    pub fn next_message(&mut self) -> Result<Option<FromChild>> {
+    /// Fetches what the child has said, unless there is something left of what was fetched before.
+    pub fn fetch(&mut self) {
         if self.messages.is_empty()
             && let State::Up(child) = &self.state
         {
             child.mailbox.take(&mut self.messages);
         }
+    }
+
+    /// The next thing that was fetched; an error is the child's failure.
+    pub fn next_message(&mut self) -> Result<Option<FromChild>> {
         self.messages.pop_front().transpose()
     }
 
@@ -161,7 +165,7 @@ impl Supervisor {
     /// When there is something to do, besides when the waker asks.
     pub fn next_poll(&self) -> Option<Moment> {
         match &self.state {
-            _ if !self.messages.is_empty() => Some(Moment(0)),
+            _ if self.has_messages() => Some(Moment(0)),
             State::Down => Some(self.restart.due()),
             State::Ending(_) => None,
             State::Up(child) => child.greet_by,

@@ -115,6 +115,7 @@ impl BoltTask {
             return Step::Blocked;
         }
         if self.bolt.is_none() && !self.prepare(now) {
+            self.publish();
             return Step::Idle(self.wanted.then(|| self.restart.due()));
         }
         busy |= self.run_remote();
@@ -142,6 +143,7 @@ impl BoltTask {
     }
 
     fn take_control(&mut self) -> bool {
+        self.wiring.note_taking();
         let inbox = &self.wiring.inbox;
         match self.wiring.data.is_empty() && self.current.is_none() {
             true => inbox.take(&mut self.wiring.data, &mut self.wiring.control),
@@ -351,8 +353,9 @@ impl BoltTask {
     }
 
     fn take_checkpoint(&mut self, number: u64) {
-        // A tuple that failed in this step isn't worked on again after this checkpoint, so it must not become durable.
+        // What failed or was lost in this step isn't worked on again after this checkpoint, so it must not become durable.
         self.report_failures();
+        self.report_lost();
         let mut part = self.wiring.part();
         let (bolt, collector) = (&mut self.bolt, &mut self.collector);
         match guarded(|| Ok(bolt.as_mut().and_then(|bolt| bolt.checkpoint(collector)))) {

@@ -155,6 +155,7 @@ impl SpoutTask {
     }
 
     fn take_control(&mut self) -> bool {
+        self.wiring.note_taking();
         self.wiring.inbox.take(&mut self.wiring.data, &mut self.wiring.control);
         let mut any = self.wiring.context.waker.take();
         while let Some(control) = self.wiring.control.pop_front() {

@@ -184,6 +184,14 @@ pub fn kill_on_the_way(topology: &RunningTopology, source: &Source, directory: &
     killed
 }
 
+/// Kills the children whose pid files are in a directory.
+pub fn kill_all(directory: &Path) {
+    for pid in pids(directory) {
+        // It may have ended.
+        let _ = kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL);
+    }
+}
+
 /// Ends a topology in order; nothing is left of its children.
 pub fn end(topology: RunningTopology, directory: &Path) {
     let children = pids(directory);
