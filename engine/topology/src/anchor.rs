@@ -129,8 +129,11 @@ impl Roots {
 
 /// The tuples a new one descends from: `()`, a tuple, or several.
 pub trait Anchors {
-    /// Calls `visit` with the anchor of each.
+    /// Calls `visit` with the anchor of each that is in a tree.
     fn each(&self, visit: &mut dyn FnMut(&Anchor));
+
+    /// How many tuples there are, in a tree or not.
+    fn count(&self) -> usize;
 }
 
 /// The place of a new tuple that descends from `parents`.
@@ -142,11 +145,19 @@ pub(crate) fn descend(parents: &impl Anchors, edges: &mut EdgeIds) -> Roots {
 
 impl Anchors for () {
     fn each(&self, _: &mut dyn FnMut(&Anchor)) {}
+
+    fn count(&self) -> usize {
+        0
+    }
 }
 
 impl Anchors for Tuple<'_> {
     fn each(&self, visit: &mut dyn FnMut(&Anchor)) {
         self.anchor().into_iter().for_each(visit);
+    }
+
+    fn count(&self) -> usize {
+        1
     }
 }
 
@@ -154,11 +165,19 @@ impl Anchors for HeldTuple {
     fn each(&self, visit: &mut dyn FnMut(&Anchor)) {
         visit(self.anchor());
     }
+
+    fn count(&self) -> usize {
+        1
+    }
 }
 
 impl<A: Anchors + ?Sized> Anchors for &A {
     fn each(&self, visit: &mut dyn FnMut(&Anchor)) {
         (**self).each(visit);
+    }
+
+    fn count(&self) -> usize {
+        (**self).count()
     }
 }
 
@@ -166,17 +185,29 @@ impl<A: Anchors> Anchors for [A] {
     fn each(&self, visit: &mut dyn FnMut(&Anchor)) {
         self.iter().for_each(|anchor| anchor.each(visit));
     }
+
+    fn count(&self) -> usize {
+        self.iter().map(Anchors::count).sum()
+    }
 }
 
 impl<A: Anchors> Anchors for Vec<A> {
     fn each(&self, visit: &mut dyn FnMut(&Anchor)) {
         self.as_slice().each(visit);
     }
+
+    fn count(&self) -> usize {
+        self.as_slice().count()
+    }
 }
 
 impl<A: Anchors> Anchors for std::sync::Arc<A> {
     fn each(&self, visit: &mut dyn FnMut(&Anchor)) {
         (**self).each(visit);
+    }
+
+    fn count(&self) -> usize {
+        (**self).count()
     }
 }
 
@@ -212,6 +243,10 @@ mod tests {
     impl Anchors for OneParent<'_> {
         fn each(&self, visit: &mut dyn FnMut(&Anchor)) {
             visit(self.0);
+        }
+
+        fn count(&self) -> usize {
+            1
         }
     }
 

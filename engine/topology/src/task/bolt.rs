@@ -6,11 +6,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::restart::Restart;
-use super::{Panicked, Report, Step, Wiring, guarded, message_of};
+use super::{Panicked, Report, Step, Wiring, guarded, message_of, tell_hooks};
 use crate::clock::Moment;
 use crate::collector::BoltCollector;
 use crate::component::Bolt;
 use crate::config::Settings;
+use crate::context::Guarantee;
 use crate::message::{Control, Message};
 use crate::stream::{StreamInfo, TaskId};
 use crate::tuple::{Tuple, TupleBatch};
@@ -45,6 +46,9 @@ pub(crate) struct BoltTask {
     /// Every task it gets tuples from.
     upstream: usize,
     barrier: Option<Barrier>,
+    /// Its part of a checkpoint is taken. Until every task's is it does nothing of its own accord: what it emitted would be in the state of a
+    /// reader that still awaits another sender's barrier.
+    paused: bool,
     restart: Restart,
     last_flush: Moment,
     next_load: Moment,
@@ -95,6 +99,7 @@ impl BoltTask {
             next_tick: None,
             upstream,
             barrier: None,
+            paused: false,
             restart: Restart::default(),
             last_flush: Moment(0),
             next_load: Moment(0),
@@ -113,9 +118,11 @@ impl BoltTask {
         if self.bolt.is_none() && !self.prepare(now) {
             return Step::Idle(self.wanted.then(|| self.restart.due()));
         }
-        busy |= self.run_remote();
-        busy |= self.poll(now);
-        self.tick(now);
+        if !self.paused {
+            busy |= self.run_remote();
+            busy |= self.poll(now);
+            self.tick(now);
+        }
         self.refresh_load(now);
         let blocked = self.work_on_data(&mut busy);
         let waiting = self.wiring.data.is_empty() && self.current.is_none();
@@ -132,20 +139,29 @@ impl BoltTask {
     }
 
     fn rest(&self) -> Step {
+        if self.paused {
+            return Step::Idle(None);
+        }
         let poll = self.bolt.as_ref().and_then(|bolt| bolt.next_poll());
         Step::Idle([poll, self.next_tick].into_iter().flatten().min())
     }
 
     fn take_control(&mut self) -> bool {
         let inbox = &self.wiring.inbox;
+        if !inbox.is_empty() {
+            // Before the inbox is empty, so that there is no moment at which nothing seems to be under way.
+            self.wiring.metrics.pending.store(1, Ordering::Release);
+        }
         match self.wiring.data.is_empty() && self.current.is_none() {
             true => inbox.take(&mut self.wiring.data, &mut self.wiring.control),
             false => inbox.take_control(&mut self.wiring.control),
         }
         let any = !self.wiring.control.is_empty();
         for control in self.wiring.control.drain(..) {
-            if let Control::SetActive(true) = control {
-                self.wanted = true;
+            match control {
+                Control::SetActive(true) => self.wanted = true,
+                Control::Resume => self.paused = false,
+                _ => {}
             }
         }
         any
@@ -168,7 +184,9 @@ impl BoltTask {
         });
         match made {
             Ok(Ok(bolt)) => {
-                self.state = Vec::new();
+                if self.restored_by_topology() {
+                    self.state = Vec::new();
+                }
                 self.bolt = Some(bolt);
                 self.collector.hooks.append(&mut self.wiring.context.hooks.lock());
                 self.next_tick = self.settings.tick_interval.map(|interval| now.after(interval));
@@ -181,12 +199,18 @@ impl BoltTask {
 
     /// Drops the instance; a new one is made when it is time.
     fn give_up(&mut self, message: String) -> bool {
-        self.state_lost |= self.bolt.take().is_some_and(|bolt| bolt.stateful());
+        let stateful = self.bolt.take().is_some_and(|bolt| bolt.stateful());
+        self.state_lost |= stateful && self.restored_by_topology();
         self.restart.note_failure(self.collector.now);
         self.wiring.metrics.restarts.fetch_add(1, Ordering::Relaxed);
         self.wiring.report_failed(&message);
         self.collector.report_error(message);
         false
+    }
+
+    /// Whether a failure has the whole topology go back to the last checkpoint. If not the bolt begins anew with what state it began with.
+    fn restored_by_topology(&self) -> bool {
+        self.wiring.context.guarantee() == Guarantee::ExactlyOnceState
     }
 
     /// Does what other threads have asked for.
@@ -229,7 +253,8 @@ impl BoltTask {
         if now < due {
             return;
         }
-        self.next_tick = Some(due.after(interval).max(now));
+        let next = due.after(interval);
+        self.next_tick = Some(if next > now { next } else { now.after(interval) });
         let Some(bolt) = &mut self.bolt else { return };
         let values = [crate::Value::Int(interval.as_secs() as i64)];
         let tick = Tuple::new(&values, None, &self.tick_stream, TaskId::SYSTEM);
@@ -352,6 +377,7 @@ impl BoltTask {
         }
         self.send_acks();
         self.collector.outputs.batches.barrier(number);
+        self.paused = true;
         let _ = self.wiring.reports.send(Report::Checkpoint { number, part });
     }
 
@@ -362,6 +388,10 @@ impl BoltTask {
     }
 
     fn send_acks(&mut self) {
+        if self.collector.acks.take_any_failed() && self.restored_by_topology() {
+            // The spout will say so too, but perhaps after the checkpoint that this bolt is about to report its part of.
+            self.wiring.report_failed("a tuple failed");
+        }
         if self.collector.acks.waiting() > 0 {
             let wire = &self.wiring.wire;
             self.collector.acks.drain().for_each(|(spout, acks)| wire.ack(spout, acks));
@@ -386,7 +416,7 @@ impl BoltTask {
         let settled = self.bolt.as_ref().is_none_or(|bolt| bolt.settled());
         let unsent = !self.collector.outputs.batches.is_empty() || self.collector.acks.waiting() > 0;
         let taken = !self.wiring.data.is_empty() || self.current.is_some();
-        metrics.pending.store(u64::from(!settled || unsent || taken), Ordering::Relaxed);
+        metrics.pending.store(u64::from(!settled || unsent || taken), Ordering::Release);
     }
 
     /// The topology ends in order.
@@ -398,7 +428,8 @@ impl BoltTask {
             });
             self.note(message_of(outcome));
         }
-        self.collector.hooks.iter_mut().for_each(|hook| hook.cleanup());
+        let told = message_of(tell_hooks(&mut self.collector.hooks, |hook| hook.cleanup()));
+        self.note(told);
         self.bolt = None;
     }
 }
