@@ -661,19 +661,18 @@ fn exactly_once_although_it_is_killed_while_a_checkpoint_is_taken() {
             Ok(())
         })
     };
-    builder.set_bolt("slow", gate).shuffle_grouping("numbers");
+    let slow = builder.set_bolt("slow", gate).shuffle_grouping("numbers");
+    slow.config("topology.state.checkpoint.interval.ms", 100);
     let running = start(builder, with_store(&store));
     wait_until("10", || running.counts("counts").executed == 10);
+    wait_until("the bolt's part", || seen.all().last() == Some(&"before checkpoint"));
     std::thread::scope(|scope| {
-        let checkpoint = scope.spawn(|| running.checkpoint());
-        wait_until("the bolt's part", || seen.all().last() == Some(&"before checkpoint"));
         let killing = scope.spawn(|| running.kill(Duration::ZERO));
         wait_until("the kill", || running.status() == monsoon_topology::Status::Killed);
         let killed = Instant::now();
         wait_until("a while", || killed.elapsed() > Duration::from_millis(100));
         open.store(true, Ordering::SeqCst);
         killing.join().unwrap().unwrap();
-        let _ = checkpoint.join().unwrap();
     });
     let position = store.load("numbers", 0).unwrap().position.map(|position| number_of(&position));
     assert_eq!((position, count_of(&store)), (Some(10), Some(10)));
