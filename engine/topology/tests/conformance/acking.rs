@@ -371,7 +371,7 @@ fn rel09_no_more_than_max_spout_pending_are_open() {
     let acks = {
         let held = held.clone();
         doing(move |tuple, collector| {
-            collector.ack(&std::mem::take(&mut *held.lock()));
+            collector.ack(std::mem::take(&mut *held.lock()));
             collector.ack(tuple);
             Ok(())
         })

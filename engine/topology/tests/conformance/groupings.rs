@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use monsoon_topology::{
-    Bolt, BoltCollector, Chooser, CustomGrouping, Outcome, Spout, SpoutCollector, StartOptions, Streams, TaskContext,
-    TaskId, TopologyBuilder, Tuple, Value,
+    Bolt, BoltCollector, Chooser, ComponentBuilder, CustomGrouping, Outcome, Spout, SpoutCollector, StartOptions,
+    Streams, TaskContext, TaskId, TopologyBuilder, Tuple, Value,
 };
 
 use crate::bench::{Seen, start, wait_until};
@@ -51,7 +51,7 @@ fn spread<F>(
     bolts: usize,
     expected: usize,
     row: F,
-    group: impl FnOnce(monsoon_topology::ComponentBuilder<'_>),
+    group: impl FnOnce(ComponentBuilder<'_>) -> ComponentBuilder<'_>,
 ) -> BTreeMap<TaskId, Vec<Value>>
 where
     F: Fn(i64) -> Option<Vec<Value>> + Clone + Send + Sync + 'static,
@@ -81,13 +81,13 @@ fn sizes(spread: &BTreeMap<TaskId, Vec<Value>>) -> Vec<usize> {
 
 #[test]
 fn g01_shuffle_is_even() {
-    let spread = spread(4, 2, 4_000, numbers(1_000), |bolt| drop(bolt.shuffle_grouping("rows")));
+    let spread = spread(4, 2, 4_000, numbers(1_000), |bolt| bolt.shuffle_grouping("rows"));
     assert!(sizes(&spread).iter().all(|size| (1_960..=2_040).contains(size)), "49 to 51 %: {:?}", sizes(&spread));
 }
 
 #[test]
 fn g01_local_or_shuffle_is_even_in_one_process() {
-    let spread = spread(1, 4, 4_000, numbers(4_000), |bolt| drop(bolt.local_or_shuffle_grouping("rows")));
+    let spread = spread(1, 4, 4_000, numbers(4_000), |bolt| bolt.local_or_shuffle_grouping("rows"));
     assert_eq!(sizes(&spread), [1_000; 4]);
 }
 
@@ -98,7 +98,7 @@ fn g02_fields_grouping_goes_by_the_content_of_bytes() {
         let key = vec![(number % 26) as u8; 40];
         (number < 26 * 6).then(|| vec![Value::from(key), Value::Int(number)])
     };
-    let spread = spread(4, 6, 4 * 26 * 6, row, |bolt| drop(bolt.fields_grouping("rows", ["key"])));
+    let spread = spread(4, 6, 4 * 26 * 6, row, |bolt| bolt.fields_grouping("rows", ["key"]));
     for key in 0..26_u8 {
         let key = Value::from(vec![key; 40]);
         let counts: Vec<usize> =
@@ -127,7 +127,7 @@ impl Chooser for FirstN {
 
 #[test]
 fn g03_a_custom_grouping_gets_each_tuple_to_the_first_two_tasks() {
-    let spread = spread(1, 6, 2_000, numbers(1_000), |bolt| drop(bolt.custom_grouping("rows", FirstN(2))));
+    let spread = spread(1, 6, 2_000, numbers(1_000), |bolt| bolt.custom_grouping("rows", FirstN(2)));
     assert_eq!(spread.keys().copied().collect::<Vec<_>>(), [TaskId(2), TaskId(3)]);
     let all: Vec<Value> = (0..1_000).map(Value::Int).collect();
     assert!(spread.values().all(|keys| *keys == all));
@@ -135,16 +135,16 @@ fn g03_a_custom_grouping_gets_each_tuple_to_the_first_two_tasks() {
 
 #[test]
 fn g04_plain_shuffle_is_exactly_even() {
-    let one = spread(1, 6, 30_000, numbers(30_000), |bolt| drop(bolt.shuffle_grouping("rows")));
+    let one = spread(1, 6, 30_000, numbers(30_000), |bolt| bolt.shuffle_grouping("rows"));
     assert_eq!(sizes(&one), [5_000; 6]);
-    let five = spread(5, 6, 30_000, numbers(6_000), |bolt| drop(bolt.shuffle_grouping("rows")));
+    let five = spread(5, 6, 30_000, numbers(6_000), |bolt| bolt.shuffle_grouping("rows"));
     assert_eq!(sizes(&five), [5_000; 6]);
 }
 
 #[test]
 fn g05_a_partial_key_goes_to_exactly_two_tasks_in_turn() {
     let row = |number: i64| (number < 6_000).then(|| vec![Value::Int(number % 3), Value::Int(number)]);
-    let spread = spread(1, 6, 6_000, row, |bolt| drop(bolt.partial_key_grouping("rows", ["key"])));
+    let spread = spread(1, 6, 6_000, row, |bolt| bolt.partial_key_grouping("rows", ["key"]));
     let mut total = 0;
     for key in 0..3 {
         let counts = spread.values().map(|keys| keys.iter().filter(|other| **other == Value::Int(key)).count());
@@ -155,14 +155,14 @@ fn g05_a_partial_key_goes_to_exactly_two_tasks_in_turn() {
     assert_eq!(total, 6_000);
     // One key alone: both of its tasks get the same.
     let row = |number: i64| (number < 1_000).then(|| vec![Value::from("key"), Value::Int(number)]);
-    let spread = self::spread(1, 6, 1_000, row, |bolt| drop(bolt.partial_key_grouping("rows", ["key"])));
+    let spread = self::spread(1, 6, 1_000, row, |bolt| bolt.partial_key_grouping("rows", ["key"]));
     assert_eq!(sizes(&spread), [500, 500]);
 }
 
 /// 6 tasks in 3 executors.
 #[test]
 fn a09_all_grouping_gives_every_tuple_to_every_task() {
-    let spread = spread(1, 6, 6_000, numbers(1_000), |bolt| drop(bolt.all_grouping("rows")));
+    let spread = spread(1, 6, 6_000, numbers(1_000), |bolt| bolt.all_grouping("rows"));
     let all: Vec<Value> = (0..1_000).map(Value::Int).collect();
     assert_eq!(spread.len(), 6);
     assert!(spread.values().all(|keys| *keys == all));
@@ -170,13 +170,13 @@ fn a09_all_grouping_gives_every_tuple_to_every_task() {
 
 #[test]
 fn grp05_global_grouping_takes_the_lowest_task() {
-    let spread = spread(3, 4, 3_000, numbers(1_000), |bolt| drop(bolt.global_grouping("rows")));
+    let spread = spread(3, 4, 3_000, numbers(1_000), |bolt| bolt.global_grouping("rows"));
     assert_eq!(spread.keys().copied().collect::<Vec<_>>(), [TaskId(4)], "after the 3 spout tasks");
 }
 
 #[test]
 fn grp06_none_grouping_gives_each_tuple_to_one_task() {
-    let spread = spread(1, 4, 8_000, numbers(8_000), |bolt| drop(bolt.none_grouping("rows")));
+    let spread = spread(1, 4, 8_000, numbers(8_000), |bolt| bolt.none_grouping("rows"));
     assert!(sizes(&spread).iter().all(|size| (1_700..=2_300).contains(size)), "{:?}", sizes(&spread));
 }
 

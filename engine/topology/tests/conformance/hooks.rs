@@ -293,7 +293,9 @@ fn cor14_a_value_of_the_wrong_kind_is_refused_and_an_unknown_key_kept() {
 
 #[test]
 fn cor15_a_task_knows_itself_and_its_topology() {
-    struct Knows(Seen<(i32, usize, Vec<(i32, String)>)>);
+    /// The task, its place, and all tasks with their components.
+    type Known = (i32, usize, Vec<(i32, String)>);
+    struct Knows(Seen<Known>);
     impl Bolt for Knows {
         fn prepare(&mut self, context: &TaskContext) -> Outcome {
             let tasks = context.topology().components_by_task().into_iter();

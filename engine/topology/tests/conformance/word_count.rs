@@ -1,7 +1,8 @@
 //! Storm's basic word count, with every grouping it uses, and topologies that are refused.
 
 use monsoon_topology::{
-    Bolt, BoltCollector, Error, Outcome, StartOptions, Streams, Topology, TopologyBuilder, Tuple, Value,
+    Bolt, BoltCollector, ComponentBuilder, Error, Outcome, StartOptions, Streams, Topology, TopologyBuilder, Tuple,
+    Value,
 };
 use std::collections::HashMap;
 
@@ -129,7 +130,7 @@ fn a10_many_words_by_many_tasks() {
     }
 }
 
-fn built(group: impl FnOnce(monsoon_topology::ComponentBuilder<'_>)) -> Result<Topology, Error> {
+fn built(group: impl FnOnce(ComponentBuilder<'_>) -> ComponentBuilder<'_>) -> Result<Topology, Error> {
     let mut builder = TopologyBuilder::new();
     builder.set_spout("1", || Feed::default().spout());
     group(builder.set_bolt("2", identity()));
@@ -142,20 +143,20 @@ fn a07_what_does_not_exist_is_refused() {
         Err(Error::InvalidTopology(reason)) => reason,
         other => panic!("{other:?}"),
     };
-    let unknown_component = reason(built(|bolt| drop(bolt.shuffle_grouping("3"))));
+    let unknown_component = reason(built(|bolt| bolt.shuffle_grouping("3")));
     assert!(unknown_component.contains("component \"3\", which does not exist"), "{unknown_component}");
-    let unknown_field = reason(built(|bolt| drop(bolt.fields_grouping("1", ["wurd"]))));
+    let unknown_field = reason(built(|bolt| bolt.fields_grouping("1", ["wurd"])));
     assert!(unknown_field.contains("no field \"wurd\""), "{unknown_field}");
     let shuffle = monsoon_topology::Grouping::Shuffle;
-    let unknown_stream = reason(built(|bolt| drop(bolt.grouping("1", "other", shuffle))));
+    let unknown_stream = reason(built(|bolt| bolt.grouping("1", "other", shuffle)));
     assert!(unknown_stream.contains("stream \"other\" of \"1\", which it does not declare"), "{unknown_stream}");
-    assert!(built(|bolt| drop(bolt.fields_grouping("1", ["word"]))).is_ok());
+    assert!(built(|bolt| bolt.fields_grouping("1", ["word"])).is_ok());
 }
 
 #[test]
 fn a07_other_structures_that_can_not_be() {
-    assert!(built(|_| ()).is_err(), "a bolt without input");
-    assert!(built(|bolt| drop(bolt.direct_grouping("1", "default"))).is_err(), "not a direct stream");
+    assert!(built(|bolt| bolt).is_err(), "a bolt without input");
+    assert!(built(|bolt| bolt.direct_grouping("1", "default")).is_err(), "not a direct stream");
     let mut builder = TopologyBuilder::new();
     builder.set_spout("1", || Feed::default().spout());
     builder.set_spout("1", || Feed::default().spout());
@@ -170,7 +171,7 @@ fn a07_other_structures_that_can_not_be() {
 #[test]
 fn a08_there_is_no_system_stream_to_subscribe_to() {
     let global = monsoon_topology::Grouping::Global;
-    let refused = built(|bolt| drop(bolt.fields_grouping("1", ["word"]).grouping("1", "__system", global)));
+    let refused = built(|bolt| bolt.fields_grouping("1", ["word"]).grouping("1", "__system", global));
     assert!(refused.unwrap_err().to_string().contains("stream \"__system\" of \"1\", which it does not declare"));
 }
 
