@@ -148,8 +148,15 @@ impl Gathered {
 
 /// The tuples a new one descends from: `()`, a tuple, or several.
 pub trait Anchors {
-    /// Calls `visit` with the anchor of each.
+    /// Calls `visit` with the anchor of each that is in a tree.
     fn each(&self, visit: &mut dyn FnMut(&Anchor));
+
+    /// How many tuples there are, in a tree or not.
+    fn count(&self) -> usize {
+        let mut count = 0;
+        self.each(&mut |_| count += 1);
+        count
+    }
 }
 
 /// The place of a new tuple that descends from `parents`.
@@ -161,11 +168,19 @@ pub(crate) fn descend(parents: &impl Anchors, edges: &mut EdgeIds) -> Roots {
 
 impl Anchors for () {
     fn each(&self, _: &mut dyn FnMut(&Anchor)) {}
+
+    fn count(&self) -> usize {
+        0
+    }
 }
 
 impl Anchors for Tuple<'_> {
     fn each(&self, visit: &mut dyn FnMut(&Anchor)) {
         self.anchor().into_iter().for_each(visit);
+    }
+
+    fn count(&self) -> usize {
+        1
     }
 }
 
@@ -173,11 +188,19 @@ impl Anchors for HeldTuple {
     fn each(&self, visit: &mut dyn FnMut(&Anchor)) {
         visit(self.anchor());
     }
+
+    fn count(&self) -> usize {
+        1
+    }
 }
 
 impl<A: Anchors + ?Sized> Anchors for &A {
     fn each(&self, visit: &mut dyn FnMut(&Anchor)) {
         (**self).each(visit);
+    }
+
+    fn count(&self) -> usize {
+        (**self).count()
     }
 }
 
@@ -185,17 +208,29 @@ impl<A: Anchors> Anchors for [A] {
     fn each(&self, visit: &mut dyn FnMut(&Anchor)) {
         self.iter().for_each(|anchor| anchor.each(visit));
     }
+
+    fn count(&self) -> usize {
+        self.iter().map(Anchors::count).sum()
+    }
 }
 
 impl<A: Anchors> Anchors for Vec<A> {
     fn each(&self, visit: &mut dyn FnMut(&Anchor)) {
         self.as_slice().each(visit);
     }
+
+    fn count(&self) -> usize {
+        self.as_slice().count()
+    }
 }
 
 impl<A: Anchors> Anchors for std::sync::Arc<A> {
     fn each(&self, visit: &mut dyn FnMut(&Anchor)) {
         (**self).each(visit);
+    }
+
+    fn count(&self) -> usize {
+        (**self).count()
     }
 }
 
@@ -231,6 +266,10 @@ mod tests {
     impl Anchors for OneParent<'_> {
         fn each(&self, visit: &mut dyn FnMut(&Anchor)) {
             visit(self.0);
+        }
+
+        fn count(&self) -> usize {
+            1
         }
     }
 

@@ -42,9 +42,9 @@ impl Checkpointer {
         let (ending, last_one) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
         let (requests, asked) = channel();
         let last = topology.checkpoints.as_ref().map_or(Ok(0), |checkpoints| checkpoints.last())?;
-        let mut run = Run { topology, reports, asked, ending: ending.clone(), last, restores: 0 };
-        let take_last = last_one.clone();
-        let work = move || run.run(&take_last);
+        let (abandoned, take_last) = (ending.clone(), last_one.clone());
+        let mut run = Run { topology, reports, asked, ending: abandoned, take_last, last, restores: 0 };
+        let work = move || run.run();
         let thread = std::thread::Builder::new().name("checkpointer".into()).spawn(work);
         let thread = thread.map_err(|error| Error::Checkpoint(format!("no thread: {error}")))?;
         Ok(Checkpointer { ending, last_one, requests, thread })
@@ -58,15 +58,19 @@ impl Checkpointer {
         answered.recv().map_err(ended)?
     }
 
-    /// Takes a last checkpoint and ends.
+    /// Takes a last checkpoint and ends. One that is being taken is finished first: what tasks have handed out for it is gone from them.
     pub fn stop(self) {
         self.last_one.store(true, Ordering::SeqCst);
-        self.abandon();
+        self.join();
     }
 
     /// Ends without one.
     pub fn abandon(self) {
         self.ending.store(true, Ordering::SeqCst);
+        self.join();
+    }
+
+    fn join(self) {
         // A checkpointer that has panicked has nothing to hand over.
         let _ = self.thread.join();
     }
@@ -76,7 +80,10 @@ struct Run {
     topology: Arc<Inner>,
     reports: Receiver<Report>,
     asked: Receiver<Answer>,
+    /// End at once.
     ending: Arc<AtomicBool>,
+    /// End with a last checkpoint.
+    take_last: Arc<AtomicBool>,
     /// The number of the last durable checkpoint.
     last: u64,
     /// Restores since the last durable checkpoint.
@@ -92,7 +99,7 @@ enum Broken {
 }
 
 impl Run {
-    fn run(&mut self, take_last: &AtomicBool) {
+    fn run(&mut self) {
         let interval = self.topology.topology.components.iter().map(|c| c.settings.checkpoint_interval).min();
         let interval = interval.unwrap_or(Duration::from_secs(1));
         while let Some(answer) = self.wait(interval) {
@@ -102,8 +109,7 @@ impl Run {
                 let _ = answer.send(outcome);
             }
         }
-        if take_last.load(Ordering::SeqCst) {
-            self.ending.store(false, Ordering::SeqCst);
+        if !self.ending.load(Ordering::SeqCst) {
             // What isn't in it is done again after the next start.
             let _ = self.checkpoint();
         }
@@ -113,7 +119,7 @@ impl Run {
     fn wait(&mut self, interval: Duration) -> Option<Option<Answer>> {
         let started = Instant::now();
         while started.elapsed() < interval {
-            if self.ending.load(Ordering::SeqCst) {
+            if self.ending.load(Ordering::SeqCst) || self.take_last.load(Ordering::SeqCst) {
                 return None;
             }
             if let Ok(answer) = self.asked.try_recv() {
@@ -133,6 +139,10 @@ impl Run {
     }
 
     fn checkpoint(&mut self) -> Result<()> {
+        if !self.topology.was_active() {
+            // Nothing has been opened, so there is nobody to pass a barrier on, and nothing has changed.
+            return Ok(());
+        }
         match self.collect() {
             Ok(checkpoint) => self.commit(checkpoint),
             Err(Broken::Failed(reason)) => {
@@ -167,7 +177,7 @@ impl Run {
             }
         }
         if aligned {
-            self.topology.tell_spouts(|| Control::Resume);
+            self.topology.tell_all(|| Control::Resume);
         }
         parts.retain(|part| !part.state.is_empty() || part.position.is_some());
         Ok(Checkpoint { number, tasks: parts })

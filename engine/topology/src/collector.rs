@@ -150,15 +150,17 @@ impl BoltCollector {
     #[inline]
     pub fn ack(&mut self, tuples: impl Anchors) {
         tuples.each(&mut |anchor| self.acks.ack(anchor.take()));
-        self.acked += 1;
-        self.hooks.iter_mut().for_each(|hook| hook.on_ack());
+        let count = tuples.count();
+        self.acked += count as u64;
+        self.hooks.iter_mut().for_each(|hook| (0..count).for_each(|_| hook.on_ack()));
     }
 
     /// Fails the trees of these tuples at once.
     pub fn fail(&mut self, tuples: impl Anchors) {
         tuples.each(&mut |anchor| self.acks.fail(anchor.take()));
-        self.failed += 1;
-        self.hooks.iter_mut().for_each(|hook| hook.on_fail());
+        let count = tuples.count();
+        self.failed += count as u64;
+        self.hooks.iter_mut().for_each(|hook| (0..count).for_each(|_| hook.on_fail()));
     }
 
     /// Begins the message time-out of the trees of these tuples anew.

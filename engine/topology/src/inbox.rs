@@ -192,6 +192,11 @@ impl Inbox {
         }
     }
 
+    /// Tuples there is room for.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
     /// How full it is: 0 empty, 1 full.
     pub fn load(&self) -> f64 {
         self.tuples.load(Ordering::Relaxed) as f64 / self.capacity as f64

@@ -45,11 +45,17 @@ impl Acks {
 pub(crate) struct AckBuffer {
     by_spout: Vec<Acks>,
     waiting: usize,
+    /// Whether a root has failed since this was asked last.
+    any_failed: bool,
 }
 
 impl AckBuffer {
     pub fn new(spout_tasks: usize) -> AckBuffer {
-        AckBuffer { by_spout: std::iter::repeat_with(Acks::default).take(spout_tasks).collect(), waiting: 0 }
+        AckBuffer {
+            by_spout: std::iter::repeat_with(Acks::default).take(spout_tasks).collect(),
+            waiting: 0,
+            any_failed: false,
+        }
     }
 
     /// Entries that wait to be sent.
@@ -88,6 +94,12 @@ impl AckBuffer {
     fn add_fail(&mut self, spout: usize, number: u64) {
         self.by_spout[spout].fails.push(number);
         self.waiting += 1;
+        self.any_failed = true;
+    }
+
+    /// Whether a root has failed since the last call.
+    pub fn take_any_failed(&mut self) -> bool {
+        std::mem::take(&mut self.any_failed)
     }
 
     pub fn reset(&mut self, spout: usize, number: u64) {
@@ -113,7 +125,7 @@ pub(crate) enum Control {
     /// For a spout: where it stands is part of this checkpoint. If that is aligned, what has been emitted so far belongs to it, and no more
     /// is emitted until [`Control::Resume`].
     Checkpoint { number: u64, aligned: bool },
-    /// For a spout: every task has taken the checkpoint.
+    /// Every task has taken the checkpoint: go on.
     Resume,
     /// For a spout: this checkpoint is durable.
     Durable(u64),

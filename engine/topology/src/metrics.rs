@@ -106,13 +106,15 @@ impl TaskMetrics {
     /// The counters now.
     pub fn counts(&self) -> Counts {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        // First: the task stores it last, so the others are no older.
+        let pending = self.pending.load(Ordering::Acquire);
         Counts {
             emitted: load(&self.emitted),
             transferred: load(&self.transferred),
             executed: load(&self.executed),
             acked: load(&self.acked),
             failed: load(&self.failed),
-            pending: load(&self.pending),
+            pending,
             restarts: load(&self.restarts),
         }
     }

@@ -186,7 +186,10 @@ impl Maker<'_> {
             let place = place.expect("the table holds the streams of every component") as u32;
             streams.push(OutStream { info: stream.clone(), place, subscriptions });
         }
-        let tuples = component.settings.batch_tuples;
+        // A batch that fills a receiver's queue would leave nothing of its bound: half of it at most, as in Storm.
+        let queue = |target: &TaskId| self.inboxes.inbox(*target).capacity();
+        let queue_tuples = targets.iter().map(queue).min().unwrap_or(usize::MAX);
+        let tuples = component.settings.batch_tuples.min((queue_tuples / 2).max(1));
         let limit =
             if component.settings.batch_adaptive { BatchLimit::adaptive(tuples) } else { BatchLimit::fixed(tuples) };
         Ok(Outputs::new(streams, Batches::new(task, &targets, limit), self.seed(task)))

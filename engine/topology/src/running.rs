@@ -69,6 +69,8 @@ impl Default for StartOptions {
 pub(crate) struct Live {
     executors: Vec<Executor>,
     inboxes: Arc<Inboxes>,
+    /// Whether anything was opened or prepared.
+    was_active: bool,
 }
 
 pub(crate) struct Inner {
@@ -318,7 +320,7 @@ impl Inner {
         let Plan { tasks, inboxes } = made;
         let mut by_component: Vec<Vec<Task>> = self.topology.components.iter().map(|_| Vec::new()).collect();
         tasks.into_iter().for_each(|task| by_component[task.component()].push(task));
-        let mut live = Live { executors: Vec::new(), inboxes };
+        let mut live = Live { executors: Vec::new(), inboxes, was_active: false };
         let wanted = self.executors.lock().clone();
         for (place, tasks) in by_component.into_iter().enumerate() {
             self.start_executors(&mut live, place, tasks, wanted[place])?;
@@ -327,7 +329,7 @@ impl Inner {
         *slot = Some(live);
         let active = *self.status.lock() == Status::Active;
         if active {
-            slot.iter().for_each(|live| live.tell_all_active());
+            slot.iter_mut().for_each(Live::activate_all);
         }
         Ok(reports)
     }
@@ -382,7 +384,7 @@ impl Inner {
         *status = if active { Status::Active } else { Status::Inactive };
         drop(status);
         match active {
-            true => self.live.lock().iter().for_each(|live| live.tell_all_active()),
+            true => self.live.lock().iter_mut().for_each(Live::activate_all),
             false => self.tell_spouts_active(false),
         }
         Ok(())
@@ -399,14 +401,26 @@ impl Inner {
         }
     }
 
+    /// Tells every task.
+    pub fn tell_all(&self, control: impl Fn() -> Control) {
+        self.live.lock().iter().flat_map(|live| live.inboxes.all()).for_each(|inbox| inbox.control(control()));
+    }
+
+    /// Whether anything was opened or prepared since the last launch.
+    pub fn was_active(&self) -> bool {
+        self.live.lock().as_ref().is_some_and(|live| live.was_active)
+    }
+
     /// `None` if something is under way, and otherwise what has been done so far: it is settled when that stays the same.
     fn quiet(&self) -> Option<u64> {
         let live = self.live.lock();
         let live = live.as_ref()?;
         let mut done = 0;
         for (place, metrics) in self.shared.metrics.iter().enumerate() {
+            // The inbox first: a task is pending before it empties its inbox.
+            let waiting = !live.inboxes.inbox(TaskId(place as i32 + 1)).is_empty();
             let counts = metrics.counts();
-            if counts.pending > 0 || !live.inboxes.inbox(TaskId(place as i32 + 1)).is_empty() {
+            if waiting || counts.pending > 0 {
                 return None;
             }
             done += counts.emitted + counts.executed + counts.acked + counts.failed;
@@ -436,7 +450,8 @@ impl Inner {
 }
 
 impl Live {
-    fn tell_all_active(&self) {
+    fn activate_all(&mut self) {
+        self.was_active = true;
         self.inboxes.all().for_each(|inbox| inbox.control(Control::SetActive(true)));
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::restart::Restart;
-use super::{Panicked, Report, Step, Wiring, guarded, message_of};
+use super::{Panicked, Report, Step, Wiring, guarded, message_of, tell_hooks};
 use crate::clock::Moment;
 use crate::collector::BoltCollector;
 use crate::component::Bolt;
@@ -46,6 +46,9 @@ pub(crate) struct BoltTask {
     /// Every task it gets tuples from.
     upstream: usize,
     barrier: Option<Barrier>,
+    /// Its part of a checkpoint is taken. Until every task's is it does nothing of its own accord: what it emitted would be in the state of a
+    /// reader that still awaits another sender's barrier.
+    paused: bool,
     restart: Restart,
     last_flush: Moment,
     next_load: Moment,
@@ -98,6 +101,7 @@ impl BoltTask {
             next_tick: None,
             upstream,
             barrier: None,
+            paused: false,
             restart: Restart::default(),
             last_flush: Moment(0),
             next_load: Moment(0),
@@ -118,9 +122,11 @@ impl BoltTask {
             self.publish();
             return Step::Idle(self.wanted.then(|| self.restart.due()));
         }
-        busy |= self.run_remote();
-        busy |= self.poll(now);
-        self.tick(now);
+        if !self.paused {
+            busy |= self.run_remote();
+            busy |= self.poll(now);
+            self.tick(now);
+        }
         self.report_lost();
         self.refresh_load(now);
         let blocked = self.work_on_data(&mut busy);
@@ -138,6 +144,9 @@ impl BoltTask {
     }
 
     fn rest(&self) -> Step {
+        if self.paused {
+            return Step::Idle(None);
+        }
         let poll = self.bolt.as_ref().and_then(|bolt| bolt.next_poll());
         Step::Idle([poll, self.next_tick].into_iter().flatten().min())
     }
@@ -151,8 +160,10 @@ impl BoltTask {
         }
         let any = !self.wiring.control.is_empty();
         for control in self.wiring.control.drain(..) {
-            if let Control::SetActive(true) = control {
-                self.wanted = true;
+            match control {
+                Control::SetActive(true) => self.wanted = true,
+                Control::Resume => self.paused = false,
+                _ => {}
             }
         }
         any
@@ -175,7 +186,9 @@ impl BoltTask {
         });
         match made {
             Ok(Ok(bolt)) => {
-                self.state = Vec::new();
+                if self.restored_by_topology() {
+                    self.state = Vec::new();
+                }
                 self.bolt = Some(bolt);
                 self.collector.hooks.append(&mut self.wiring.context.hooks.lock());
                 self.next_tick = self.settings.tick_interval.map(|interval| now.after(interval));
@@ -189,12 +202,17 @@ impl BoltTask {
     /// Drops the instance; a new one is made when it is time.
     fn give_up(&mut self, message: String) -> bool {
         let stateful = self.bolt.take().is_some_and(|bolt| bolt.stateful());
-        self.state_lost |= stateful && self.wiring.context.guarantee() == Guarantee::ExactlyOnceState;
+        self.state_lost |= stateful && self.restored_by_topology();
         self.restart.note_failure(self.collector.now);
         self.wiring.metrics.restarts.fetch_add(1, Ordering::Relaxed);
         self.wiring.report_failed(&message);
         self.collector.report_error(message);
         false
+    }
+
+    /// Whether a failure has the whole topology go back to the last checkpoint. If not the bolt begins anew with what state it began with.
+    fn restored_by_topology(&self) -> bool {
+        self.wiring.context.guarantee() == Guarantee::ExactlyOnceState
     }
 
     /// Does what other threads have asked for.
@@ -243,7 +261,8 @@ impl BoltTask {
         if now < due {
             return;
         }
-        self.next_tick = Some(due.after(interval).max(now));
+        let next = due.after(interval);
+        self.next_tick = Some(if next > now { next } else { now.after(interval) });
         let Some(bolt) = &mut self.bolt else { return };
         let values = [crate::Value::Int(interval.as_secs() as i64)];
         let tick = Tuple::new(&values, None, &self.tick_stream, TaskId::SYSTEM);
@@ -365,6 +384,7 @@ impl BoltTask {
         }
         self.send_acks();
         self.collector.outputs.batches.barrier(number);
+        self.paused = true;
         let _ = self.wiring.reports.send(Report::Checkpoint { number, part });
     }
 
@@ -375,6 +395,10 @@ impl BoltTask {
     }
 
     fn send_acks(&mut self) {
+        if self.collector.acks.take_any_failed() && self.restored_by_topology() {
+            // The spout will say so too, but perhaps after the checkpoint that this bolt is about to report its part of.
+            self.wiring.report_failed("a tuple failed");
+        }
         if self.collector.acks.waiting() > 0 {
             let wire = &self.wiring.wire;
             self.collector.acks.drain().for_each(|(spout, acks)| wire.ack(spout, acks));
@@ -407,7 +431,7 @@ impl BoltTask {
         let settled = self.bolt.as_ref().is_none_or(|bolt| bolt.settled());
         let unsent = !self.collector.outputs.batches.is_empty() || self.collector.acks.waiting() > 0;
         let taken = !self.wiring.data.is_empty() || self.current.is_some();
-        metrics.pending.store(u64::from(!settled || unsent || taken), Ordering::Relaxed);
+        metrics.pending.store(u64::from(!settled || unsent || taken), Ordering::Release);
     }
 
     /// The topology ends in order.
@@ -419,7 +443,8 @@ impl BoltTask {
             });
             self.note(message_of(outcome));
         }
-        self.collector.hooks.iter_mut().for_each(|hook| hook.cleanup());
+        let told = message_of(tell_hooks(&mut self.collector.hooks, |hook| hook.cleanup()));
+        self.note(told);
         self.bolt = None;
     }
 }
@@ -438,7 +463,7 @@ fn execute(
         collector.report_error(failure.0);
         // A tuple that is in no tree may have been taken out: then it is the bolt's to fail.
         if tuple.anchor().is_none_or(|anchor| anchor.is_tracked()) {
-            collector.fail(&tuple);
+            collector.fail(tuple);
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::batches::Batches;
 use crate::clock::{Clock, Moment};
 use crate::context::TaskContext;
 use crate::error_log::ErrorLog;
+use crate::hook::TaskHook;
 use crate::inbox::{Inbox, Signal};
 use crate::message::{Control, Message};
 use crate::metrics::TaskMetrics;
@@ -161,6 +162,14 @@ fn guarded<T>(work: impl FnOnce() -> Outcome<T>) -> Result<Outcome<T>, Panicked>
         let text = payload.downcast_ref::<&str>().map(|text| text.to_string());
         let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
         Panicked(text.unwrap_or_else(|| "no message".into()))
+    })
+}
+
+/// Tells hooks something. What escapes them stops nobody.
+fn tell_hooks(hooks: &mut [Box<dyn TaskHook>], tell: impl FnMut(&mut Box<dyn TaskHook>)) -> Result<Outcome, Panicked> {
+    guarded(|| {
+        hooks.iter_mut().for_each(tell);
+        Ok(())
     })
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::restart::Restart;
-use super::{Panicked, Report, Step, Wiring, guarded, message_of};
+use super::{Panicked, Report, Step, Wiring, guarded, message_of, tell_hooks};
 use crate::clock::Moment;
 use crate::collector::SpoutCollector;
 use crate::component::Spout;
@@ -280,16 +280,21 @@ impl SpoutTask {
             Fate::Acked => {
                 self.acked += 1;
                 self.wiring.metrics.complete_latency.record(took);
-                self.collector.hooks.iter_mut().for_each(|hook| hook.on_spout_ack(&done.id, took));
+                self.tell_hooks(|hook| hook.on_spout_ack(&done.id, took));
                 self.call(|spout, collector| spout.ack(done.id, collector));
             }
             Fate::Failed => {
                 self.failed += 1;
                 self.wiring.report_failed("a tuple failed or timed out");
-                self.collector.hooks.iter_mut().for_each(|hook| hook.on_spout_fail(&done.id, took));
+                self.tell_hooks(|hook| hook.on_spout_fail(&done.id, took));
                 self.call(|spout, collector| spout.fail(done.id, collector));
             }
         }
+    }
+
+    fn tell_hooks(&mut self, tell: impl FnMut(&mut Box<dyn crate::hook::TaskHook>)) {
+        let told = message_of(tell_hooks(&mut self.collector.hooks, tell));
+        told.into_iter().for_each(|message| self.collector.report_error(message));
     }
 
     /// Asks for tuples until there is none, or no room. Returns whether there were some.
@@ -365,7 +370,7 @@ impl SpoutTask {
         metrics.failed.store(self.failed, Ordering::Relaxed);
         let told = self.finished.len() + self.collector.done.len();
         let unsent = usize::from(!self.collector.outputs.batches.is_empty()) + usize::from(!self.settled());
-        metrics.pending.store((self.collector.pending() + told + unsent) as u64, Ordering::Relaxed);
+        metrics.pending.store((self.collector.pending() + told + unsent) as u64, Ordering::Release);
     }
 
     /// The roots that are open; `None` if acking is off.
@@ -380,7 +385,7 @@ impl SpoutTask {
             spout.close();
             Ok(())
         });
-        self.collector.hooks.iter_mut().for_each(|hook| hook.cleanup());
+        self.tell_hooks(|hook| hook.cleanup());
         self.spout = None;
     }
 }
