@@ -178,7 +178,7 @@ impl Bolt for Sum {
 
     fn checkpoint(&mut self, _: &mut BoltCollector) -> Option<StateChanges> {
         let value = self.0.iter().flat_map(|number| number.to_le_bytes()).collect();
-        Some(StateChanges { changes: vec![(b"sum".to_vec(), Some(value))] })
+        Some(StateChanges::of(vec![(b"sum".to_vec(), Some(value))]))
     }
 
     fn restore(&mut self, state: Vec<(Vec<u8>, Vec<u8>)>) -> Outcome {
