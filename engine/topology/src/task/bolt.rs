@@ -1,16 +1,17 @@
 //! `BoltTask`: one instance of a bolt at work.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::restart::Restart;
-use super::{Panicked, Report, Step, Wiring, guarded, message_of};
+use super::{Panicked, Report, Step, Wiring, caught, guarded, message_of};
 use crate::clock::Moment;
 use crate::collector::BoltCollector;
 use crate::component::Bolt;
 use crate::config::Settings;
+use crate::context::Guarantee;
 use crate::message::{Control, Message};
 use crate::stream::{StreamInfo, TaskId};
 use crate::tuple::{Tuple, TupleBatch};
@@ -35,8 +36,10 @@ pub(crate) struct BoltTask {
     collector: BoltCollector,
     /// Its state at the last checkpoint.
     state: Vec<(Vec<u8>, Vec<u8>)>,
-    /// A bolt with state has panicked: the whole topology goes back to the last checkpoint.
+    /// A bolt whose state is kept exactly once has panicked: the whole topology goes back to the last checkpoint.
     state_lost: bool,
+    /// Failed tuples that were reported.
+    failed_reported: u64,
     /// The topology has been active.
     wanted: bool,
     current: Option<Current>,
@@ -45,6 +48,8 @@ pub(crate) struct BoltTask {
     /// Every task it gets tuples from.
     upstream: usize,
     barrier: Option<Barrier>,
+    /// What came behind a barrier while others are awaited: a bolt that ticks sends between barriers too.
+    behind: VecDeque<Message>,
     restart: Restart,
     last_flush: Moment,
     next_load: Moment,
@@ -89,12 +94,14 @@ impl BoltTask {
             collector,
             state,
             state_lost: false,
+            failed_reported: 0,
             wanted: false,
             current: None,
             tick_stream,
             next_tick: None,
             upstream,
             barrier: None,
+            behind: VecDeque::new(),
             restart: Restart::default(),
             last_flush: Moment(0),
             next_load: Moment(0),
@@ -108,10 +115,12 @@ impl BoltTask {
         self.collector.now = now;
         let mut busy = self.take_control();
         if !self.wiring.send(&mut self.collector.outputs.batches) {
+            self.publish();
             return Step::Blocked;
         }
         if self.bolt.is_none() && !self.prepare(now) {
-            return Step::Idle(self.wanted.then(|| self.restart.due()));
+            self.publish();
+            return Step::Idle((self.wanted && !self.state_lost).then(|| self.restart.due()));
         }
         busy |= self.run_remote();
         busy |= self.poll(now);
@@ -137,10 +146,9 @@ impl BoltTask {
     }
 
     fn take_control(&mut self) -> bool {
-        let inbox = &self.wiring.inbox;
         match self.wiring.data.is_empty() && self.current.is_none() {
-            true => inbox.take(&mut self.wiring.data, &mut self.wiring.control),
-            false => inbox.take_control(&mut self.wiring.control),
+            true => self.wiring.take(),
+            false => self.wiring.inbox.take_control(&mut self.wiring.control),
         }
         let any = !self.wiring.control.is_empty();
         for control in self.wiring.control.drain(..) {
@@ -180,8 +188,10 @@ impl BoltTask {
     }
 
     /// Drops the instance; a new one is made when it is time.
-    fn give_up(&mut self, message: String) -> bool {
-        self.state_lost |= self.bolt.take().is_some_and(|bolt| bolt.stateful());
+    pub fn give_up(&mut self, message: String) -> bool {
+        // Dropping it may panic again.
+        let stateful = caught(|| self.bolt.take().is_some_and(|bolt| bolt.stateful())).unwrap_or(true);
+        self.state_lost |= stateful && self.is_aligned();
         self.restart.note_failure(self.collector.now);
         self.wiring.metrics.restarts.fetch_add(1, Ordering::Relaxed);
         self.wiring.report_failed(&message);
@@ -229,7 +239,8 @@ impl BoltTask {
         if now < due {
             return;
         }
-        self.next_tick = Some(due.after(interval).max(now));
+        let next = due.after(interval);
+        self.next_tick = Some(if next > now { next } else { now.after(interval) });
         let Some(bolt) = &mut self.bolt else { return };
         let values = [crate::Value::Int(interval.as_secs() as i64)];
         let tick = Tuple::new(&values, None, &self.tick_stream, TaskId::SYSTEM);
@@ -246,6 +257,10 @@ impl BoltTask {
             if self.current.is_none() {
                 match self.wiring.data.pop_front() {
                     None => return false,
+                    Some(Message::Tuples(batch)) if self.is_behind(batch.source) => {
+                        self.behind.push_back(Message::Tuples(batch));
+                        continue;
+                    }
                     Some(Message::Tuples(batch)) => self.current = Some(Current { batch, row: 0 }),
                     Some(Message::Barrier { checkpoint, source }) => {
                         if !self.note_barrier(checkpoint, source) {
@@ -333,13 +348,33 @@ impl BoltTask {
             return true;
         }
         if self.bolt.as_ref().is_some_and(|bolt| !bolt.settled()) {
-            // It comes back when the bolt has settled: nothing is behind the last barrier.
+            // It comes back when the bolt has settled; what is behind it waits.
             self.wiring.data.push_front(Message::Barrier { checkpoint, source });
             return false;
         }
         let Some(Barrier { checkpoint, .. }) = self.barrier.take() else { return true };
         self.take_checkpoint(checkpoint);
+        self.behind.append(&mut self.wiring.data);
+        std::mem::swap(&mut self.behind, &mut self.wiring.data);
         true
+    }
+
+    /// Whether what comes from this task now is behind its barrier.
+    fn is_behind(&self, source: TaskId) -> bool {
+        self.barrier.as_ref().is_some_and(|barrier| barrier.from.contains(&source))
+    }
+
+    /// Whether the state of bolts is kept exactly once.
+    fn is_aligned(&self) -> bool {
+        self.wiring.context.guarantee == Guarantee::ExactlyOnceState
+    }
+
+    /// A checkpoint must not be taken without a tuple that failed before it. Its spout would tell of the failure, but too late.
+    fn report_fails(&mut self) {
+        if self.collector.failed != self.failed_reported && self.is_aligned() {
+            self.failed_reported = self.collector.failed;
+            self.wiring.report_failed("a tuple failed");
+        }
     }
 
     fn take_checkpoint(&mut self, number: u64) {
@@ -362,6 +397,7 @@ impl BoltTask {
     }
 
     fn send_acks(&mut self) {
+        self.report_fails();
         if self.collector.acks.waiting() > 0 {
             let wire = &self.wiring.wire;
             self.collector.acks.drain().for_each(|(spout, acks)| wire.ack(spout, acks));
@@ -385,8 +421,8 @@ impl BoltTask {
         metrics.failed.store(self.collector.failed, Ordering::Relaxed);
         let settled = self.bolt.as_ref().is_none_or(|bolt| bolt.settled());
         let unsent = !self.collector.outputs.batches.is_empty() || self.collector.acks.waiting() > 0;
-        let taken = !self.wiring.data.is_empty() || self.current.is_some();
-        metrics.pending.store(u64::from(!settled || unsent || taken), Ordering::Relaxed);
+        let taken = !self.wiring.data.is_empty() || self.current.is_some() || !self.behind.is_empty();
+        metrics.pending.store(u64::from(!settled || unsent || taken), Ordering::Release);
     }
 
     /// The topology ends in order.

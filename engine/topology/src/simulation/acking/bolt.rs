@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::shadow::Shadow;
-use super::world::{Out, World, outs, panic_quietly};
+use super::world::{Out, World, outs};
 use crate::clock::Moment;
 use crate::collector::BoltCollector;
 use crate::component::Bolt;
@@ -136,7 +136,7 @@ impl ChaosBolt {
         Ok(())
     }
 
-    /// Acks the tuple, or does what it shouldn't. Returns whether it is still in the tuple's hands to fail.
+    /// Acks the tuple, keeps it, or does what it shouldn't.
     fn end(&mut self, tuple: &Tuple<'_>, node: usize, out: &mut BoltCollector) -> Outcome {
         let habits = self.world.habits;
         if self.world.chance(habits.forgets) {
@@ -205,10 +205,13 @@ impl Bolt for ChaosBolt {
             // It is in no tree any more, so neither is what descends from it.
             self.emit_late(tuple, out)?;
         }
-        if self.world.chance(20) && !self.held.is_empty() {
-            panic_quietly_with(&self.held, tuple, node, &self.world);
-        }
-        Ok(())
+        // What is held when the bolt panics is lost; the tuple at hand fails unless it is among that.
+        let held = self.held.iter().any(|held| held.node == node);
+        self.world.stumble(|shadow| {
+            if !held {
+                shadow.failed(node)
+            }
+        })
     }
 
     fn ready(&self) -> bool {
@@ -242,12 +245,4 @@ fn check_tracked(shadow: &mut Shadow, tuple: &Tuple<'_>, node: usize) {
     if tracked != shadow.is_tracked(node) {
         shadow.note_wrong(format!("tuple {:?} is tracked: {tracked}", tuple.values()));
     }
-}
-
-/// Panics while tuples are held: they are lost, and the one at hand fails unless it is among them.
-fn panic_quietly_with(held: &[Held], _: &Tuple<'_>, node: usize, world: &World) -> ! {
-    if !held.iter().any(|held| held.node == node) {
-        world.shadow().failed(node);
-    }
-    panic_quietly()
 }

@@ -125,7 +125,8 @@ impl Run {
 
     fn check_end(&self) {
         let shadow = self.world.shadow();
-        assert_eq!(shadow.untold(), [0; 0], "roots of which no spout was told, of {}", shadow.roots());
+        let untold: Vec<String> = shadow.untold().into_iter().map(|root| shadow.describe(root)).collect();
+        assert!(untold.is_empty(), "{:?}: no spout was told of {untold:#?}", self.mood);
         if self.mood == Mood::Kind {
             assert_eq!(shadow.failed_though_complete(), [0; 0], "roots that failed for no reason");
         }
@@ -170,9 +171,13 @@ fn faults(random: &Random, mood: Mood) -> Faults {
 
 #[test]
 fn acking_under_chaos() {
-    let (mut acked, mut failed) = (0, 0);
     for_each_seed("acking_under_chaos", 300, |seed| Run::new(seed).go());
-    // What a seed does is worth nothing if nothing is acked, or nothing fails.
+}
+
+/// What the seeds do is worth nothing if nothing is acked, or nothing fails.
+#[test]
+fn chaos_acks_some_and_fails_some() {
+    let (mut acked, mut failed) = (0, 0);
     for seed in 1..20 {
         let mut run = Run::new(seed);
         run.go();

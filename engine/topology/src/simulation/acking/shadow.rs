@@ -150,8 +150,15 @@ impl Shadow {
         (0..self.roots.len()).filter(|&root| self.roots[root].told.is_none()).collect()
     }
 
-    pub fn roots(&self) -> usize {
-        self.roots.len()
+    /// A root and its tree, for messages.
+    pub fn describe(&self, root: usize) -> String {
+        let Root { spout, emitted_at, tree, told, failed, spout_died } = &self.roots[root];
+        let open: Vec<usize> = tree.iter().copied().filter(|&node| !self.nodes[node].acked).collect();
+        format!(
+            "root {root} of task {spout}, emitted at {emitted_at:?}, {} tuples, not acked {open:?}, told {told:?}, failed {failed}, \
+             spout died {spout_died}",
+            tree.len()
+        )
     }
 
     /// Roots that failed although nothing of their tree did, and nothing of it was left undone.
