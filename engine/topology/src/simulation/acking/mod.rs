@@ -130,9 +130,7 @@ impl Run {
         if self.mood == Mood::Kind {
             assert_eq!(shadow.failed_though_complete(), [0; 0], "roots that failed for no reason");
         }
-        assert!(self.simulation.pending().iter().all(|&pending| pending == 0), "{:?}", self.simulation.pending());
-        assert!(self.simulation.wire.is_empty());
-        assert!(self.simulation.inboxes.all().all(|inbox| inbox.is_empty() && inbox.len() == 0));
+        assert!(self.simulation.is_settled(), "{:?}", self.simulation.pending());
         for task in &self.simulation.tasks {
             if let Task::Spout(spout) = task
                 && let Some(ledger) = spout.ledger()
