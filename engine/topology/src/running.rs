@@ -456,3 +456,6 @@ impl Live {
         self.inboxes.all().for_each(|inbox| inbox.control(Control::SetActive(true)));
     }
 }
+
+#[cfg(test)]
+mod tests;

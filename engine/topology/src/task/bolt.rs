@@ -51,6 +51,8 @@ pub(crate) struct BoltTask {
     /// What came behind a barrier while others are awaited: a bolt that ticks sends between barriers too.
     behind: VecDeque<Message>,
     restart: Restart,
+    /// Hooks of the topology's; those behind them are the instance's.
+    hooks_given: usize,
     last_flush: Moment,
     next_load: Moment,
     /// Rows between two looks at the clock.
@@ -86,6 +88,7 @@ impl BoltTask {
         tick_stream: Arc<StreamInfo>,
         upstream: usize,
     ) -> BoltTask {
+        let hooks_given = collector.hooks.len();
         BoltTask {
             wiring,
             settings,
@@ -103,6 +106,7 @@ impl BoltTask {
             barrier: None,
             behind: VecDeque::new(),
             restart: Restart::default(),
+            hooks_given,
             last_flush: Moment(0),
             next_load: Moment(0),
             stride: 1,
@@ -165,6 +169,7 @@ impl BoltTask {
             return false;
         }
         let context = self.wiring.context.clone();
+        context.hooks.lock().clear();
         let state = &self.state;
         let made = guarded(|| {
             let mut bolt = (self.make)();
@@ -178,6 +183,7 @@ impl BoltTask {
             Ok(Ok(bolt)) => {
                 self.state = Vec::new();
                 self.bolt = Some(bolt);
+                self.collector.hooks.truncate(self.hooks_given);
                 self.collector.hooks.append(&mut self.wiring.context.hooks.lock());
                 self.next_tick = self.settings.tick_interval.map(|interval| now.after(interval));
                 true

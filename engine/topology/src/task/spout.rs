@@ -49,6 +49,8 @@ pub(crate) struct SpoutTask {
     /// Roots that are done, of which the spout hasn't been told.
     finished: VecDeque<(Done, Fate)>,
     restart: Restart,
+    /// Hooks of the topology's; those behind them are the instance's.
+    hooks_given: usize,
     next_rotation: Option<Moment>,
     last_flush: Moment,
     next_load: Moment,
@@ -67,6 +69,7 @@ impl SpoutTask {
         collector: SpoutCollector,
         position: Option<Vec<u8>>,
     ) -> SpoutTask {
+        let hooks_given = collector.hooks.len();
         SpoutTask {
             wiring,
             settings,
@@ -80,6 +83,7 @@ impl SpoutTask {
             paused: false,
             finished: VecDeque::new(),
             restart: Restart::default(),
+            hooks_given,
             next_rotation: None,
             last_flush: Moment(0),
             next_load: Moment(0),
@@ -201,6 +205,7 @@ impl SpoutTask {
             return false;
         }
         let context = self.wiring.context.clone();
+        context.hooks.lock().clear();
         let position = self.position.clone();
         let made = guarded(|| {
             let mut spout = (self.make)();
@@ -214,6 +219,7 @@ impl SpoutTask {
             Ok(Ok(spout)) => {
                 self.spout = Some(spout);
                 self.active = false;
+                self.collector.hooks.truncate(self.hooks_given);
                 self.collector.hooks.append(&mut self.wiring.context.hooks.lock());
                 let lost = self.collector.ledger.as_mut().map(|ledger| ledger.drain()).unwrap_or_default();
                 self.finished.extend(lost.into_iter().map(|done| (done, Fate::Failed)));

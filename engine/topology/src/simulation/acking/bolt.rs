@@ -61,7 +61,7 @@ impl ChaosBolt {
             (false, [anchor]) if on.stream == "default" => out.emit(anchor, row)?.to_vec(),
             (false, _) => out.emit_on(&on.stream, anchors, row)?.to_vec(),
         };
-        self.world.shadow().emitted(emission, &nodes, &receivers);
+        self.world.shadow().emitted((emission, &on.stream), &nodes, &receivers);
         Ok(())
     }
 
@@ -188,7 +188,7 @@ impl Bolt for ChaosBolt {
         if tuple.is_tick() {
             return self.work_off(out);
         }
-        let arrived = self.world.shadow().arrived(tuple.int("id")?, self.me);
+        let arrived = self.world.shadow().arrived(tuple, self.me);
         let node = arrived.ok_or_else(|| Failure::new("a tuple that was never sent"))?;
         check_tracked(&mut self.world.shadow(), tuple, node);
         self.world.take_time();
@@ -218,6 +218,10 @@ impl Bolt for ChaosBolt {
         !self.world.chance(self.world.habits.not_ready)
     }
 
+    fn stateful(&self) -> bool {
+        self.world.stateful
+    }
+
     fn poll(&mut self, _: Moment, out: &mut BoltCollector) -> Outcome {
         self.work_off(out)
     }
@@ -235,7 +239,7 @@ impl ChaosBolt {
         }
         let emission = self.world.shadow().next_emission();
         let receivers = out.emit(tuple, [emission, hops - 1, 0])?.to_vec();
-        self.world.shadow().emitted(emission, &[], &receivers);
+        self.world.shadow().emitted((emission, "default"), &[], &receivers);
         Ok(())
     }
 }

@@ -27,6 +27,8 @@ use crate::task::Task;
 enum Mood {
     /// Nothing is lost, forgotten or too late: every tree is completed unless a bolt fails it.
     Kind,
+    /// Components panic and fail, but nothing is lost, held or forgotten, and there are no time-outs: what panics fails at once.
+    Clumsy,
     /// Anything may happen.
     Chaotic,
 }
@@ -44,9 +46,10 @@ struct Run {
 impl Run {
     fn new(seed: u64) -> Run {
         let random = Random::new(seed);
-        let mood = if random.chance(300) { Mood::Kind } else { Mood::Chaotic };
+        let mood = random.pick(&[Mood::Kind, Mood::Clumsy, Mood::Chaotic, Mood::Chaotic]);
         let pending_max = random.chance(500).then(|| 1 + random.below(20));
         let timeout_ms = match mood {
+            Mood::Clumsy => None,
             Mood::Kind => random.chance(500).then_some(3_600_000),
             Mood::Chaotic => Some(random.pick(&[5_i64, 50, 1000])),
         };
@@ -61,7 +64,9 @@ impl Run {
             clock: clock.clone(),
             habits: habits(&random, mood),
             pending_max: pending_max.filter(|_| acking).unwrap_or(usize::MAX),
-            left: random.pick(&[20, 100, 300, 1500]).into(),
+            left: random.pick(&[20, 100, 300, 1500, 10_000]).into(),
+            burst: random.pick(&[1, 1, 1, 50]),
+            stateful: random.chance(300),
             calm: false.into(),
             shadow: Shadow::new(acking, timeout).into(),
         });
@@ -155,6 +160,7 @@ fn habits(random: &Random, mood: Mood) -> Habits {
     };
     match mood {
         Mood::Chaotic => habits,
+        Mood::Clumsy => Habits { panics: 20, holds: 0, forgets: 0, ..habits },
         Mood::Kind => Habits { panics: 0, errors: 0, forgets: 0, spout_panics: 0, ..habits },
     }
 }
@@ -163,7 +169,7 @@ fn faults(random: &Random, mood: Mood) -> Faults {
     let up_to = |most: usize| if random.chance(500) { random.below(most + 1) as u32 } else { 0 };
     match mood {
         Mood::Chaotic => Faults { lost_tuples: up_to(100), lost_acks: up_to(100), refused: up_to(300) },
-        Mood::Kind => Faults { refused: up_to(300), ..Faults::default() },
+        Mood::Kind | Mood::Clumsy => Faults { refused: up_to(300), ..Faults::default() },
     }
 }
 
