@@ -173,21 +173,22 @@ fn a_topology_that_was_never_active_ends_at_once() {
 /// A tuple that a bolt works on is under way, though it is in no queue and no tree.
 #[test]
 fn a_kill_waits_for_what_a_bolt_works_on() {
-    let done = Arc::new(AtomicUsize::new(0));
-    let counted = done.clone();
+    let (begun, done) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let counted = (begun.clone(), done.clone());
     let mut builder = TopologyBuilder::new();
     builder.set_spout("numbers", || Numbers::below(5, false));
     let bolt = builder.set_bolt_fn("slow", [""; 0], move || {
-        let counted = counted.clone();
+        let (begun, done) = counted.clone();
         move |_, _| {
-            std::thread::sleep(Duration::from_millis(20));
-            counted.fetch_add(1, Ordering::SeqCst);
+            begun.fetch_add(1, Ordering::SeqCst);
+            std::thread::sleep(Duration::from_millis(50));
+            done.fetch_add(1, Ordering::SeqCst);
             Ok(())
         }
     });
     bolt.shuffle_grouping("numbers");
     let running = RunningTopology::start(&builder.build("slow").unwrap(), StartOptions::default()).unwrap();
-    while done.load(Ordering::SeqCst) == 0 {
+    while begun.load(Ordering::SeqCst) == 0 {
         std::thread::yield_now();
     }
     running.kill(Duration::from_secs(30)).unwrap();

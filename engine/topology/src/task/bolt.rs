@@ -1,10 +1,10 @@
 //! `BoltTask`: one instance of a bolt at work.
 
-use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::alignment::Alignment;
 use super::restart::Restart;
 use super::{Panicked, Report, Step, Wiring, caught, guarded, message_of};
 use crate::clock::Moment;
@@ -45,11 +45,7 @@ pub(crate) struct BoltTask {
     current: Option<Current>,
     tick_stream: Arc<StreamInfo>,
     next_tick: Option<Moment>,
-    /// Every task it gets tuples from.
-    upstream: usize,
-    barrier: Option<Barrier>,
-    /// What came behind a barrier while others are awaited: a bolt that ticks sends between barriers too.
-    behind: VecDeque<Message>,
+    alignment: Alignment,
     restart: Restart,
     /// Hooks of the topology's; those behind them are the instance's.
     hooks_given: usize,
@@ -58,12 +54,6 @@ pub(crate) struct BoltTask {
     /// Rows between two looks at the clock.
     stride: usize,
     executed: u64,
-}
-
-/// A checkpoint of which barriers have come.
-struct Barrier {
-    checkpoint: u64,
-    from: HashSet<TaskId>,
 }
 
 /// Why the work on a batch ended.
@@ -102,9 +92,7 @@ impl BoltTask {
             current: None,
             tick_stream,
             next_tick: None,
-            upstream,
-            barrier: None,
-            behind: VecDeque::new(),
+            alignment: Alignment::new(upstream),
             restart: Restart::default(),
             hooks_given,
             last_flush: Moment(0),
@@ -263,8 +251,8 @@ impl BoltTask {
             if self.current.is_none() {
                 match self.wiring.data.pop_front() {
                     None => return false,
-                    Some(Message::Tuples(batch)) if self.is_behind(batch.source) => {
-                        self.behind.push_back(Message::Tuples(batch));
+                    Some(Message::Tuples(batch)) if self.alignment.is_behind(batch.source) => {
+                        self.alignment.set_aside(Message::Tuples(batch));
                         continue;
                     }
                     Some(Message::Tuples(batch)) => self.current = Some(Current { batch, row: 0 }),
@@ -348,9 +336,7 @@ impl BoltTask {
 
     /// Counts a barrier; when all have come the bolt's state is part of the checkpoint. Returns whether work can go on.
     fn note_barrier(&mut self, checkpoint: u64, source: TaskId) -> bool {
-        let barrier = self.barrier.get_or_insert_with(|| Barrier { checkpoint, from: HashSet::new() });
-        barrier.from.insert(source);
-        if barrier.from.len() < self.upstream {
+        if !self.alignment.note(source) {
             return true;
         }
         if self.bolt.as_ref().is_some_and(|bolt| !bolt.settled()) {
@@ -358,16 +344,9 @@ impl BoltTask {
             self.wiring.data.push_front(Message::Barrier { checkpoint, source });
             return false;
         }
-        let Some(Barrier { checkpoint, .. }) = self.barrier.take() else { return true };
         self.take_checkpoint(checkpoint);
-        self.behind.append(&mut self.wiring.data);
-        std::mem::swap(&mut self.behind, &mut self.wiring.data);
+        self.alignment.release(&mut self.wiring.data);
         true
-    }
-
-    /// Whether what comes from this task now is behind its barrier.
-    fn is_behind(&self, source: TaskId) -> bool {
-        self.barrier.as_ref().is_some_and(|barrier| barrier.from.contains(&source))
     }
 
     /// Whether the state of bolts is kept exactly once.
@@ -427,7 +406,7 @@ impl BoltTask {
         metrics.failed.store(self.collector.failed, Ordering::Relaxed);
         let settled = self.bolt.as_ref().is_none_or(|bolt| bolt.settled());
         let unsent = !self.collector.outputs.batches.is_empty() || self.collector.acks.waiting() > 0;
-        let taken = !self.wiring.data.is_empty() || self.current.is_some() || !self.behind.is_empty();
+        let taken = !self.wiring.data.is_empty() || self.current.is_some() || !self.alignment.is_empty();
         metrics.pending.store(u64::from(!settled || unsent || taken), Ordering::Release);
     }
 

@@ -1,5 +1,6 @@
 //! Tasks: one instance of a component at work. Each is stepped by the executor it runs on; a step never waits.
 
+mod alignment;
 mod bolt;
 mod restart;
 mod spout;
