@@ -299,7 +299,7 @@ mod tests {
                 }
                 8..14 => ledger.apply(some, 7).into_iter().collect(),
                 14 => ledger.fail(some).into_iter().collect(),
-                _ if random.next() % 1000 == 0 => ledger.rotate(),
+                _ if random.next().is_multiple_of(1000) => ledger.rotate(),
                 _ => Vec::new(),
             };
             ids(done).into_iter().for_each(|id| returned[id as usize] += 1);

@@ -120,7 +120,7 @@ impl Simulation {
 
     /// Whether nothing is under way.
     pub fn is_settled(&self) -> bool {
-        let empty = self.inboxes.all().all(|inbox| inbox.is_empty() && inbox.len() == 0);
+        let empty = self.inboxes.all().all(|inbox| inbox.is_empty());
         empty && self.wire.is_empty() && self.pending().iter().all(|&pending| pending == 0)
     }
 

@@ -437,7 +437,7 @@ fn execute(
     if let Err(failure) = bolt.execute(&tuple, collector) {
         collector.report_error(failure.0);
         if tuple.anchor().is_some_and(|anchor| anchor.is_tracked()) {
-            collector.fail(&tuple);
+            collector.fail(tuple);
         }
     }
 }
