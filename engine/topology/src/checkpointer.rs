@@ -1,10 +1,12 @@
 //! `Checkpointer`: takes a topology's checkpoints, and brings it back to the last one after a failure.
 //!
 //! Aligned checkpoints (state exactly once): spouts send a barrier after what they have emitted, tell their position and pause; a bolt that has
-//! barriers from all who send to it hands out what has changed of its state and passes the barrier on. Since spouts pause nothing is ever behind a
-//! barrier, so no input has to be set aside while another one's barrier is awaited (Chandy and Lamport's snapshot with drained channels). When all
-//! tasks have reported, spouts go on, and states and positions are committed as one. On a failure before that everything goes back to the last
-//! checkpoint. Without state only positions are kept, and nobody pauses.
+//! barriers from all who send to it hands out what has changed of its state and passes the barrier on (Chandy and Lamport's snapshot with drained
+//! channels). Since spouts pause little is ever behind a barrier: what a bolt sends of its own accord, such as on a tick; that is set aside by who
+//! gets it while another barrier is awaited. When all tasks have reported, spouts go on, and states and positions are committed as one. On a
+//! failure before that everything goes back to the last checkpoint. Without state only positions are kept, and nobody pauses.
+//!
+//! What is to be done is decided by [`CheckpointRounds`]; here it is done.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,14 +15,14 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::builder::Factory;
+use crate::checkpoint_round::{CheckpointRounds, Effect, Event};
 use crate::context::Guarantee;
 use crate::message::Control;
 use crate::running::Inner;
-use crate::state::Checkpoint;
 use crate::task::Report;
 use crate::{Error, Result};
 
-/// A checkpoint that isn't complete after this long has failed.
+/// A round that isn't complete after this long has failed.
 const CHECKPOINT_MAX: Duration = Duration::from_secs(60);
 /// How soon it is noticed that the topology is to end.
 const LOOK_MAX: Duration = Duration::from_millis(20);
@@ -42,8 +44,10 @@ impl Checkpointer {
         let (ending, last_one) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
         let (requests, asked) = channel();
         let last = topology.checkpoints.as_ref().map_or(Ok(0), |checkpoints| checkpoints.last())?;
-        let (abandoned, take_last) = (ending.clone(), last_one.clone());
-        let mut run = Run { topology, reports, asked, ending: abandoned, take_last, last, restores: 0 };
+        let aligned = topology.guarantee == Guarantee::ExactlyOnceState;
+        let rounds = CheckpointRounds::new(aligned, awaited(&topology, aligned), last);
+        let (stop, take_last) = (ending.clone(), last_one.clone());
+        let mut run = Run { topology, reports, asked, ending: stop, take_last, rounds, restores: 0 };
         let work = move || run.run();
         let thread = std::thread::Builder::new().name("checkpointer".into()).spawn(work);
         let thread = thread.map_err(|error| Error::Checkpoint(format!("no thread: {error}")))?;
@@ -82,20 +86,11 @@ struct Run {
     asked: Receiver<Answer>,
     /// End at once.
     ending: Arc<AtomicBool>,
-    /// End with a last checkpoint.
+    /// The end is an orderly one, with a last checkpoint.
     take_last: Arc<AtomicBool>,
-    /// The number of the last durable checkpoint.
-    last: u64,
+    rounds: CheckpointRounds,
     /// Restores since the last durable checkpoint.
     restores: u32,
-}
-
-/// Why a checkpoint wasn't taken.
-enum Broken {
-    /// Something failed: back to the last one.
-    Failed(String),
-    /// The topology is to end.
-    Ending,
 }
 
 impl Run {
@@ -109,7 +104,7 @@ impl Run {
                 let _ = answer.send(outcome);
             }
         }
-        if !self.ending.load(Ordering::SeqCst) {
+        if self.take_last.load(Ordering::SeqCst) {
             // What isn't in it is done again after the next start.
             let _ = self.checkpoint();
         }
@@ -126,93 +121,79 @@ impl Run {
                 return Some(Some(answer));
             }
             match self.reports.recv_timeout(LOOK_MAX.min(interval)) {
-                Ok(Report::Failed { reason, .. }) if self.aligned() => self.restore(&reason),
-                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(report) => drop(self.handle(Event::Report(report))),
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => std::thread::sleep(LOOK_MAX),
             }
         }
         Some(None)
     }
 
-    fn aligned(&self) -> bool {
-        self.topology.guarantee == Guarantee::ExactlyOnceState
-    }
-
+    /// Takes a checkpoint. A round that has begun is finished even if the topology is to end in order meanwhile: bolts have handed in their
+    /// changes, and won't do so again.
     fn checkpoint(&mut self) -> Result<()> {
-        if !self.topology.was_active() {
-            // Nothing has been opened, so there is nobody to pass a barrier on, and nothing has changed.
+        if !self.topology.is_woken() {
+            // No task has done anything since the last one, and none would answer.
             return Ok(());
         }
-        match self.collect() {
-            Ok(checkpoint) => self.commit(checkpoint),
-            Err(Broken::Failed(reason)) => {
-                self.restore(&reason);
-                Err(Error::Checkpoint(reason))
-            }
-            Err(Broken::Ending) => Err(Error::Checkpoint("the topology has ended".into())),
-        }
-    }
-
-    /// Has every task report its part.
-    fn collect(&mut self) -> std::result::Result<Checkpoint, Broken> {
-        let (number, aligned) = (self.last + 1, self.aligned());
-        let awaited = self.awaited(aligned);
-        self.topology.tell_spouts(|| Control::Checkpoint { number, aligned });
+        let ended = || Err(Error::Checkpoint("the topology has ended".into()));
         let started = Instant::now();
-        let mut parts = Vec::new();
-        while parts.len() < awaited {
-            if self.ending.load(Ordering::SeqCst) {
-                return Err(Broken::Ending);
+        let mut outcome = self.handle(Event::Due);
+        loop {
+            if let Some(outcome) = outcome {
+                return outcome;
             }
-            match self.reports.recv_timeout(LOOK_MAX) {
-                Ok(Report::Checkpoint { number: of, part }) if of == number => parts.push(part),
-                Ok(Report::Failed { reason, task }) if aligned => {
-                    return Err(Broken::Failed(format!("task {task}: {reason}")));
-                }
-                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Err(Broken::Ending),
+            if self.ending.load(Ordering::SeqCst) && !self.take_last.load(Ordering::SeqCst) {
+                return ended();
             }
             if started.elapsed() > CHECKPOINT_MAX {
-                return Err(Broken::Failed(format!("checkpoint {number} was not complete after {CHECKPOINT_MAX:?}")));
+                outcome = self.handle(Event::Overdue);
+                continue;
             }
+            outcome = match self.reports.recv_timeout(LOOK_MAX) {
+                Ok(report) => self.handle(Event::Report(report)),
+                Err(RecvTimeoutError::Disconnected) => return ended(),
+                Err(RecvTimeoutError::Timeout) => None,
+            };
         }
-        if aligned {
-            self.topology.tell_all(|| Control::Resume);
-        }
-        parts.retain(|part| !part.state.is_empty() || part.position.is_some());
-        Ok(Checkpoint { number, tasks: parts })
     }
 
-    fn awaited(&self, aligned: bool) -> usize {
-        let topology = &self.topology.topology;
-        let components = topology.components.iter().zip(&topology.info.components);
-        let reporting = components.filter(|(component, _)| aligned || matches!(component.factory, Factory::Spout(_)));
-        reporting.map(|(_, info)| info.tasks.len()).sum()
-    }
-
-    fn commit(&mut self, checkpoint: Checkpoint) -> Result<()> {
-        let number = checkpoint.number;
-        let Some(checkpoints) = &self.topology.checkpoints else { return Ok(()) };
-        match checkpoints.commit(checkpoint) {
-            Ok(()) => {
-                (self.last, self.restores) = (number, 0);
-                self.topology.tell_spouts(|| Control::Durable(number));
-                Ok(())
-            }
-            Err(error) => {
-                // What the tasks handed out is gone from them: only the last checkpoint is whole.
-                if self.aligned() {
-                    self.restore(&error.to_string());
+    /// Has done what an event calls for. Returns what has become of the checkpoint, if that is known now.
+    fn handle(&mut self, event: Event) -> Option<Result<()>> {
+        let mut outcome = None;
+        let mut next = Some(event);
+        while let Some(event) = next.take() {
+            for effect in self.rounds.on(event) {
+                match effect {
+                    Effect::Begin(number) => {
+                        let aligned = self.topology.guarantee == Guarantee::ExactlyOnceState;
+                        self.topology.tell_spouts(|| Control::Checkpoint { number, aligned });
+                    }
+                    Effect::Resume => self.topology.tell_spouts(|| Control::Resume),
+                    Effect::Commit(checkpoint) => {
+                        let store = self.topology.checkpoints.as_ref();
+                        next = Some(Event::Committed(store.map_or(Ok(()), |store| store.commit(checkpoint))));
+                    }
+                    Effect::Durable(number) => {
+                        self.restores = 0;
+                        self.topology.tell_spouts(|| Control::Durable(number));
+                        outcome = Some(Ok(()));
+                    }
+                    Effect::Restore(error) => {
+                        self.restore(&error);
+                        outcome = Some(Err(error));
+                    }
+                    Effect::GiveUp(error) => outcome = Some(Err(error)),
                 }
-                Err(error)
             }
         }
+        outcome
     }
 
     /// Begins all tasks anew from the last durable checkpoint.
-    fn restore(&mut self, reason: &str) {
-        let name = self.topology.topology.info.name.clone();
-        tracing::warn!(topology = %name, "going back to checkpoint {}: {reason}", self.last);
+    fn restore(&mut self, reason: &Error) {
+        let (name, last) = (self.topology.topology.info.name.clone(), self.rounds.durable());
+        tracing::warn!(topology = %name, "going back to checkpoint {last}: {reason}");
         self.topology.stop(false);
         loop {
             self.pause_before_restore();
@@ -225,7 +206,7 @@ impl Run {
                     return;
                 }
                 Err(error) => {
-                    tracing::warn!(topology = %name, "can't go back to checkpoint {} yet: {error}", self.last)
+                    tracing::warn!(topology = %name, "can't go back to checkpoint {last} yet: {error}")
                 }
             }
         }
@@ -242,4 +223,12 @@ impl Run {
             std::thread::sleep(LOOK_MAX.min(delay));
         }
     }
+}
+
+/// How many tasks hand in a part of a checkpoint.
+fn awaited(topology: &Inner, aligned: bool) -> usize {
+    let topology = &topology.topology;
+    let components = topology.components.iter().zip(&topology.info.components);
+    let reporting = components.filter(|(component, _)| aligned || matches!(component.factory, Factory::Spout(_)));
+    reporting.map(|(_, info)| info.tasks.len()).sum()
 }

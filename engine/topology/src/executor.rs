@@ -1,7 +1,7 @@
 //! Executors: threads that step tasks.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -13,12 +13,19 @@ use crate::{Error, Result};
 /// A task that waits for room looks again after this long at the latest.
 const BLOCKED_MAX: Duration = Duration::from_millis(1);
 
+/// What a thread is asked to do, or has done.
+mod state {
+    pub const RUN: u8 = 0;
+    pub const STOP: u8 = 1;
+    pub const STOPPED: u8 = 2;
+}
+
 /// A thread, and the tasks it steps.
 pub(crate) struct Executor {
     /// The place of the component that its tasks are of.
     pub component: usize,
     signal: Arc<Signal>,
-    stop: Arc<AtomicBool>,
+    state: Arc<AtomicU8>,
     thread: JoinHandle<Vec<Task>>,
 }
 
@@ -26,10 +33,10 @@ impl Executor {
     /// Starts a thread that steps these tasks.
     pub fn start(name: &str, mut tasks: Vec<Task>, clock: Arc<dyn Clock>) -> Result<Executor> {
         let signal = Signal::new();
-        let stop = Arc::new(AtomicBool::new(false));
+        let state = Arc::new(AtomicU8::new(state::RUN));
         let component = tasks.first().map_or(0, Task::component);
         let label = format!("{name}-{}", tasks.first().map_or(0, |task| task.id().0));
-        let run = Run { signal: signal.clone(), stop: stop.clone(), clock };
+        let run = Run { signal: signal.clone(), state: state.clone(), clock };
         let work = move || {
             run.signal.attach();
             tasks.iter_mut().for_each(|task| task.set_signal(&run.signal));
@@ -38,12 +45,12 @@ impl Executor {
         };
         let thread = std::thread::Builder::new().name(label).spawn(work);
         let failed = |error| Error::Component { component: name.into(), reason: format!("no thread: {error}") };
-        Ok(Executor { component, signal, stop, thread: thread.map_err(failed)? })
+        Ok(Executor { component, signal, state, thread: thread.map_err(failed)? })
     }
 
     /// Asks the thread to end after the step it is in.
     pub fn ask_to_stop(&self) {
-        self.stop.store(true, Ordering::SeqCst);
+        let _ = self.state.compare_exchange(state::RUN, state::STOP, Ordering::SeqCst, Ordering::SeqCst);
         self.signal.raise();
     }
 
@@ -57,24 +64,25 @@ impl Executor {
             std::thread::sleep(step);
             waited += step;
         }
-        if self.thread.is_finished() {
-            return Ok(self.thread.join().unwrap_or_default());
+        // A thread that has just seen that it is to stop doesn't go on: its tasks would be stepped by nobody.
+        let goes_on = self.state.compare_exchange(state::STOP, state::RUN, Ordering::SeqCst, Ordering::SeqCst);
+        match goes_on.is_ok() && !self.thread.is_finished() {
+            true => Err(self),
+            false => Ok(self.thread.join().unwrap_or_default()),
         }
-        self.stop.store(false, Ordering::SeqCst);
-        Err(self)
     }
 }
 
 struct Run {
     signal: Arc<Signal>,
-    stop: Arc<AtomicBool>,
+    state: Arc<AtomicU8>,
     clock: Arc<dyn Clock>,
 }
 
 impl Run {
     fn run(&self, tasks: &mut [Task]) {
         let busy_wait = tasks.iter().any(Task::busy_wait);
-        while !self.stop.load(Ordering::Relaxed) {
+        while !self.is_to_stop() {
             self.signal.take();
             let now = self.clock.now();
             let steps = tasks.iter_mut().map(|task| task.step(now));
@@ -85,6 +93,11 @@ impl Run {
                 self.signal.wait(rest.longest(self.clock.now()));
             }
         }
+    }
+
+    fn is_to_stop(&self) -> bool {
+        self.state.load(Ordering::Relaxed) == state::STOP
+            && self.state.compare_exchange(state::STOP, state::STOPPED, Ordering::SeqCst, Ordering::SeqCst).is_ok()
     }
 }
 

@@ -9,6 +9,7 @@ mod anchor;
 mod batch_limit;
 mod batches;
 mod builder;
+mod checkpoint_round;
 mod checkpointer;
 mod clock;
 mod collector;

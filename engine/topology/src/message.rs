@@ -45,17 +45,11 @@ impl Acks {
 pub(crate) struct AckBuffer {
     by_spout: Vec<Acks>,
     waiting: usize,
-    /// Whether a root has failed since this was asked last.
-    any_failed: bool,
 }
 
 impl AckBuffer {
     pub fn new(spout_tasks: usize) -> AckBuffer {
-        AckBuffer {
-            by_spout: std::iter::repeat_with(Acks::default).take(spout_tasks).collect(),
-            waiting: 0,
-            any_failed: false,
-        }
+        AckBuffer { by_spout: std::iter::repeat_with(Acks::default).take(spout_tasks).collect(), waiting: 0 }
     }
 
     /// Entries that wait to be sent.
@@ -94,12 +88,6 @@ impl AckBuffer {
     fn add_fail(&mut self, spout: usize, number: u64) {
         self.by_spout[spout].fails.push(number);
         self.waiting += 1;
-        self.any_failed = true;
-    }
-
-    /// Whether a root has failed since the last call.
-    pub fn take_any_failed(&mut self) -> bool {
-        std::mem::take(&mut self.any_failed)
     }
 
     pub fn reset(&mut self, spout: usize, number: u64) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -69,8 +70,14 @@ impl Default for StartOptions {
 pub(crate) struct Live {
     executors: Vec<Executor>,
     inboxes: Arc<Inboxes>,
-    /// Whether anything was opened or prepared.
-    was_active: bool,
+    /// Its tasks have been told that the topology is active.
+    woken: bool,
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.executors.iter().for_each(Executor::ask_to_stop);
+    }
 }
 
 pub(crate) struct Inner {
@@ -129,7 +136,7 @@ impl RunningTopology {
         });
         let reports = inner.launch()?;
         let checkpointer = match inner.checkpoints {
-            Some(_) => Some(Checkpointer::start(inner.clone(), reports)?),
+            Some(_) => Some(Checkpointer::start(inner.clone(), reports).inspect_err(|_| inner.stop(false))?),
             None => None,
         };
         Ok(RunningTopology { inner, checkpointer: Mutex::new(checkpointer) })
@@ -320,7 +327,7 @@ impl Inner {
         let Plan { tasks, inboxes } = made;
         let mut by_component: Vec<Vec<Task>> = self.topology.components.iter().map(|_| Vec::new()).collect();
         tasks.into_iter().for_each(|task| by_component[task.component()].push(task));
-        let mut live = Live { executors: Vec::new(), inboxes, was_active: false };
+        let mut live = Live { executors: Vec::new(), inboxes, woken: false };
         let wanted = self.executors.lock().clone();
         for (place, tasks) in by_component.into_iter().enumerate() {
             self.start_executors(&mut live, place, tasks, wanted[place])?;
@@ -329,7 +336,7 @@ impl Inner {
         *slot = Some(live);
         let active = *self.status.lock() == Status::Active;
         if active {
-            slot.iter_mut().for_each(Live::activate_all);
+            slot.iter_mut().for_each(Live::tell_all_active);
         }
         Ok(reports)
     }
@@ -384,7 +391,7 @@ impl Inner {
         *status = if active { Status::Active } else { Status::Inactive };
         drop(status);
         match active {
-            true => self.live.lock().iter_mut().for_each(Live::activate_all),
+            true => self.live.lock().iter_mut().for_each(Live::tell_all_active),
             false => self.tell_spouts_active(false),
         }
         Ok(())
@@ -401,14 +408,9 @@ impl Inner {
         }
     }
 
-    /// Tells every task.
-    pub fn tell_all(&self, control: impl Fn() -> Control) {
-        self.live.lock().iter().flat_map(|live| live.inboxes.all()).for_each(|inbox| inbox.control(control()));
-    }
-
-    /// Whether anything was opened or prepared since the last launch.
-    pub fn was_active(&self) -> bool {
-        self.live.lock().as_ref().is_some_and(|live| live.was_active)
+    /// Whether the tasks have been told that the topology is active since they were made.
+    pub fn is_woken(&self) -> bool {
+        self.live.lock().as_ref().is_some_and(|live| live.woken)
     }
 
     /// `None` if something is under way, and otherwise what has been done so far: it is settled when that stays the same.
@@ -416,13 +418,12 @@ impl Inner {
         let live = self.live.lock();
         let live = live.as_ref()?;
         let mut done = 0;
-        for (place, metrics) in self.shared.metrics.iter().enumerate() {
-            // The inbox first: a task is pending before it empties its inbox.
-            let waiting = !live.inboxes.inbox(TaskId(place as i32 + 1)).is_empty();
-            let counts = metrics.counts();
-            if waiting || counts.pending > 0 {
+        for (inbox, metrics) in live.inboxes.all().zip(&self.shared.metrics) {
+            // In this order: a task says that it has something before it empties its inbox, and what it has done before it says that it has nothing.
+            if !inbox.is_empty() || metrics.pending.load(Ordering::Acquire) > 0 {
                 return None;
             }
+            let counts = metrics.counts();
             done += counts.emitted + counts.executed + counts.acked + counts.failed;
         }
         Some(done)
@@ -430,9 +431,9 @@ impl Inner {
 
     /// Ends all threads; components are closed if the end is an orderly one.
     pub fn stop(&self, orderly: bool) {
-        let Some(live) = self.live.lock().take() else { return };
+        let Some(mut live) = self.live.lock().take() else { return };
         live.executors.iter().for_each(Executor::ask_to_stop);
-        for executor in live.executors {
+        for executor in std::mem::take(&mut live.executors) {
             let component = executor.component;
             match executor.stop(STOP_MAX) {
                 Ok(mut tasks) if orderly => tasks.iter_mut().for_each(Task::close),
@@ -450,8 +451,11 @@ impl Inner {
 }
 
 impl Live {
-    fn activate_all(&mut self) {
-        self.was_active = true;
+    fn tell_all_active(&mut self) {
+        self.woken = true;
         self.inboxes.all().for_each(|inbox| inbox.control(Control::SetActive(true)));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,12 @@
 //! `BoltTask`: one instance of a bolt at work.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::alignment::Alignment;
 use super::restart::Restart;
-use super::{Panicked, Report, Step, Wiring, guarded, message_of, tell_hooks};
+use super::{Panicked, Report, Step, Wiring, caught, guarded, message_of, tell_hooks};
 use crate::clock::Moment;
 use crate::collector::BoltCollector;
 use crate::component::Bolt;
@@ -36,33 +36,24 @@ pub(crate) struct BoltTask {
     collector: BoltCollector,
     /// Its state at the last checkpoint.
     state: Vec<(Vec<u8>, Vec<u8>)>,
-    /// A bolt with state has panicked: the whole topology goes back to the last checkpoint.
+    /// A bolt whose state is kept exactly once has panicked: the whole topology goes back to the last checkpoint.
     state_lost: bool,
+    /// Failed tuples that were reported.
+    failed_reported: u64,
     /// The topology has been active.
     wanted: bool,
     current: Option<Current>,
     tick_stream: Arc<StreamInfo>,
     next_tick: Option<Moment>,
-    /// Every task it gets tuples from.
-    upstream: usize,
-    barrier: Option<Barrier>,
-    /// Its part of a checkpoint is taken. Until every task's is it does nothing of its own accord: what it emitted would be in the state of a
-    /// reader that still awaits another sender's barrier.
-    paused: bool,
+    alignment: Alignment,
     restart: Restart,
+    /// Hooks of the topology's; those behind them are the instance's.
+    hooks_given: usize,
     last_flush: Moment,
     next_load: Moment,
     /// Rows between two looks at the clock.
     stride: usize,
     executed: u64,
-    /// Failures that have been reported.
-    reported_failed: u64,
-}
-
-/// A checkpoint of which barriers have come.
-struct Barrier {
-    checkpoint: u64,
-    from: HashSet<TaskId>,
 }
 
 /// Why the work on a batch ended.
@@ -87,6 +78,7 @@ impl BoltTask {
         tick_stream: Arc<StreamInfo>,
         upstream: usize,
     ) -> BoltTask {
+        let hooks_given = collector.hooks.len();
         BoltTask {
             wiring,
             settings,
@@ -95,19 +87,18 @@ impl BoltTask {
             collector,
             state,
             state_lost: false,
+            failed_reported: 0,
             wanted: false,
             current: None,
             tick_stream,
             next_tick: None,
-            upstream,
-            barrier: None,
-            paused: false,
+            alignment: Alignment::new(upstream),
             restart: Restart::default(),
+            hooks_given,
             last_flush: Moment(0),
             next_load: Moment(0),
             stride: 1,
             executed: 0,
-            reported_failed: 0,
         }
     }
 
@@ -116,17 +107,16 @@ impl BoltTask {
         self.collector.now = now;
         let mut busy = self.take_control();
         if !self.wiring.send(&mut self.collector.outputs.batches) {
+            self.publish();
             return Step::Blocked;
         }
         if self.bolt.is_none() && !self.prepare(now) {
             self.publish();
-            return Step::Idle(self.wanted.then(|| self.restart.due()));
+            return Step::Idle((self.wanted && !self.state_lost).then(|| self.restart.due()));
         }
-        if !self.paused {
-            busy |= self.run_remote();
-            busy |= self.poll(now);
-            self.tick(now);
-        }
+        busy |= self.run_remote();
+        busy |= self.poll(now);
+        self.tick(now);
         self.report_lost();
         self.refresh_load(now);
         let blocked = self.work_on_data(&mut busy);
@@ -144,26 +134,19 @@ impl BoltTask {
     }
 
     fn rest(&self) -> Step {
-        if self.paused {
-            return Step::Idle(None);
-        }
         let poll = self.bolt.as_ref().and_then(|bolt| bolt.next_poll());
         Step::Idle([poll, self.next_tick].into_iter().flatten().min())
     }
 
     fn take_control(&mut self) -> bool {
-        self.wiring.note_taking();
-        let inbox = &self.wiring.inbox;
         match self.wiring.data.is_empty() && self.current.is_none() {
-            true => inbox.take(&mut self.wiring.data, &mut self.wiring.control),
-            false => inbox.take_control(&mut self.wiring.control),
+            true => self.wiring.take(),
+            false => self.wiring.inbox.take_control(&mut self.wiring.control),
         }
         let any = !self.wiring.control.is_empty();
         for control in self.wiring.control.drain(..) {
-            match control {
-                Control::SetActive(true) => self.wanted = true,
-                Control::Resume => self.paused = false,
-                _ => {}
+            if let Control::SetActive(true) = control {
+                self.wanted = true;
             }
         }
         any
@@ -175,6 +158,7 @@ impl BoltTask {
             return false;
         }
         let context = self.wiring.context.clone();
+        context.hooks.lock().clear();
         let state = &self.state;
         let made = guarded(|| {
             let mut bolt = (self.make)();
@@ -186,10 +170,12 @@ impl BoltTask {
         });
         match made {
             Ok(Ok(bolt)) => {
-                if self.restored_by_topology() {
+                // Where a failure has the whole topology go back, it isn't asked for again.
+                if self.is_aligned() {
                     self.state = Vec::new();
                 }
                 self.bolt = Some(bolt);
+                self.collector.hooks.truncate(self.hooks_given);
                 self.collector.hooks.append(&mut self.wiring.context.hooks.lock());
                 self.next_tick = self.settings.tick_interval.map(|interval| now.after(interval));
                 true
@@ -200,19 +186,15 @@ impl BoltTask {
     }
 
     /// Drops the instance; a new one is made when it is time.
-    fn give_up(&mut self, message: String) -> bool {
-        let stateful = self.bolt.take().is_some_and(|bolt| bolt.stateful());
-        self.state_lost |= stateful && self.restored_by_topology();
+    pub fn give_up(&mut self, message: String) -> bool {
+        // Dropping it may panic again.
+        let stateful = caught(|| self.bolt.take().is_some_and(|bolt| bolt.stateful())).unwrap_or(true);
+        self.state_lost |= stateful && self.is_aligned();
         self.restart.note_failure(self.collector.now);
         self.wiring.metrics.restarts.fetch_add(1, Ordering::Relaxed);
         self.wiring.report_failed(&message);
         self.collector.report_error(message);
         false
-    }
-
-    /// Whether a failure has the whole topology go back to the last checkpoint. If not the bolt begins anew with what state it began with.
-    fn restored_by_topology(&self) -> bool {
-        self.wiring.context.guarantee() == Guarantee::ExactlyOnceState
     }
 
     /// Does what other threads have asked for.
@@ -279,6 +261,10 @@ impl BoltTask {
             if self.current.is_none() {
                 match self.wiring.data.pop_front() {
                     None => return false,
+                    Some(Message::Tuples(batch)) if self.alignment.is_behind(batch.source) => {
+                        self.alignment.set_aside(Message::Tuples(batch));
+                        continue;
+                    }
                     Some(Message::Tuples(batch)) => self.current = Some(Current { batch, row: 0 }),
                     Some(Message::Barrier { checkpoint, source }) => {
                         if !self.note_barrier(checkpoint, source) {
@@ -356,24 +342,36 @@ impl BoltTask {
 
     /// Counts a barrier; when all have come the bolt's state is part of the checkpoint. Returns whether work can go on.
     fn note_barrier(&mut self, checkpoint: u64, source: TaskId) -> bool {
-        let barrier = self.barrier.get_or_insert_with(|| Barrier { checkpoint, from: HashSet::new() });
-        barrier.from.insert(source);
-        if barrier.from.len() < self.upstream {
+        if !self.alignment.note(source) {
             return true;
         }
         if self.bolt.as_ref().is_some_and(|bolt| !bolt.settled()) {
-            // It comes back when the bolt has settled: nothing is behind the last barrier.
+            // It comes back when the bolt has settled; what is behind it waits.
             self.wiring.data.push_front(Message::Barrier { checkpoint, source });
             return false;
         }
-        let Some(Barrier { checkpoint, .. }) = self.barrier.take() else { return true };
         self.take_checkpoint(checkpoint);
+        self.alignment.release(&mut self.wiring.data);
         true
+    }
+
+    /// Whether the state of bolts is kept exactly once: then a failure has the whole topology go back to the last checkpoint. Otherwise a bolt begins
+    /// anew with what state it began with.
+    fn is_aligned(&self) -> bool {
+        self.wiring.context.guarantee == Guarantee::ExactlyOnceState
+    }
+
+    /// A checkpoint must not be taken without a tuple that failed before it. Its spout would tell of the failure, but too late.
+    fn report_fails(&mut self) {
+        if self.collector.failed != self.failed_reported && self.is_aligned() {
+            self.failed_reported = self.collector.failed;
+            self.wiring.report_failed("a tuple failed");
+        }
     }
 
     fn take_checkpoint(&mut self, number: u64) {
         // What failed or was lost in this step isn't worked on again after this checkpoint, so it must not become durable.
-        self.report_failures();
+        self.report_fails();
         self.report_lost();
         let mut part = self.wiring.part();
         let (bolt, collector) = (&mut self.bolt, &mut self.collector);
@@ -384,7 +382,6 @@ impl BoltTask {
         }
         self.send_acks();
         self.collector.outputs.batches.barrier(number);
-        self.paused = true;
         let _ = self.wiring.reports.send(Report::Checkpoint { number, part });
     }
 
@@ -395,10 +392,7 @@ impl BoltTask {
     }
 
     fn send_acks(&mut self) {
-        if self.collector.acks.take_any_failed() && self.restored_by_topology() {
-            // The spout will say so too, but perhaps after the checkpoint that this bolt is about to report its part of.
-            self.wiring.report_failed("a tuple failed");
-        }
+        self.report_fails();
         if self.collector.acks.waiting() > 0 {
             let wire = &self.wiring.wire;
             self.collector.acks.drain().for_each(|(spout, acks)| wire.ack(spout, acks));
@@ -413,15 +407,8 @@ impl BoltTask {
         }
     }
 
-    fn report_failures(&mut self) {
-        if self.collector.failed != self.reported_failed {
-            self.reported_failed = self.collector.failed;
-            self.wiring.report_failed("a bolt failed a tuple");
-        }
-    }
-
     fn publish(&mut self) {
-        self.report_failures();
+        self.report_fails();
         let metrics = &self.wiring.metrics;
         metrics.emitted.store(self.collector.outputs.emitted, Ordering::Relaxed);
         metrics.transferred.store(self.collector.outputs.transferred, Ordering::Relaxed);
@@ -430,7 +417,7 @@ impl BoltTask {
         metrics.failed.store(self.collector.failed, Ordering::Relaxed);
         let settled = self.bolt.as_ref().is_none_or(|bolt| bolt.settled());
         let unsent = !self.collector.outputs.batches.is_empty() || self.collector.acks.waiting() > 0;
-        let taken = !self.wiring.data.is_empty() || self.current.is_some();
+        let taken = !self.wiring.data.is_empty() || self.current.is_some() || !self.alignment.is_empty();
         metrics.pending.store(u64::from(!settled || unsent || taken), Ordering::Release);
     }
 

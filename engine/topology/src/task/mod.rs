@@ -1,5 +1,6 @@
 //! Tasks: one instance of a component at work. Each is stepped by the executor it runs on; a step never waits.
 
+mod alignment;
 mod bolt;
 mod restart;
 mod spout;
@@ -7,6 +8,7 @@ mod spout;
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::batches::Batches;
 use crate::clock::{Clock, Moment};
@@ -80,6 +82,17 @@ impl Wiring {
         true
     }
 
+    /// Takes what waits. Says first that something is under way: nobody may see an empty inbox and a task that says it has nothing.
+    pub fn take(&mut self) {
+        if self.inbox.is_empty() {
+            return;
+        }
+        if self.metrics.pending.load(Ordering::Relaxed) == 0 {
+            self.metrics.pending.store(1, Ordering::Release);
+        }
+        self.inbox.take(&mut self.data, &mut self.control);
+    }
+
     /// Whom to wake from now on.
     pub fn set_signal(&mut self, signal: &Arc<Signal>) {
         self.signal = signal.clone();
@@ -112,11 +125,20 @@ pub(crate) enum Task {
 }
 
 impl Task {
+    /// Does some of what is to be done. Calls of user code are guarded one by one where what is to be failed is known; this guard is for
+    /// the rest, hooks among them: a panic must not take the thread and its other tasks along.
     pub fn step(&mut self, now: Moment) -> Step {
-        match self {
+        let stepped = caught(|| match self {
             Task::Spout(spout) => spout.step(now),
             Task::Bolt(bolt) => bolt.step(now),
-        }
+        });
+        stepped.unwrap_or_else(|panicked| {
+            match self {
+                Task::Spout(spout) => spout.give_up(panicked.message()),
+                Task::Bolt(bolt) => bolt.give_up(panicked.message()),
+            };
+            Step::Busy
+        })
     }
 
     pub fn set_signal(&mut self, signal: &Arc<Signal>) {
@@ -158,6 +180,10 @@ impl Task {
 
 /// Calls user code; a panic in it is an error with the panic's message.
 fn guarded<T>(work: impl FnOnce() -> Outcome<T>) -> Result<Outcome<T>, Panicked> {
+    caught(work)
+}
+
+fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
     std::panic::catch_unwind(AssertUnwindSafe(work)).map_err(|payload| {
         let text = payload.downcast_ref::<&str>().map(|text| text.to_string());
         let text = text.or_else(|| payload.downcast_ref::<String>().cloned());

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::restart::Restart;
-use super::{Panicked, Report, Step, Wiring, guarded, message_of, tell_hooks};
+use super::{Panicked, Report, Step, Wiring, caught, guarded, message_of, tell_hooks};
 use crate::clock::Moment;
 use crate::collector::SpoutCollector;
 use crate::component::Spout;
@@ -39,6 +39,8 @@ pub(crate) struct SpoutTask {
     collector: SpoutCollector,
     /// Where it goes on after a crash.
     position: Option<Vec<u8>>,
+    /// The topology has been active.
+    started: bool,
     /// The operator wants it to emit; the spout has been told.
     wanted: bool,
     active: bool,
@@ -47,14 +49,16 @@ pub(crate) struct SpoutTask {
     /// Roots that are done, of which the spout hasn't been told.
     finished: VecDeque<(Done, Fate)>,
     restart: Restart,
+    /// Hooks of the topology's; those behind them are the instance's.
+    hooks_given: usize,
     next_rotation: Option<Moment>,
     last_flush: Moment,
     next_load: Moment,
     idle: Duration,
     acked: u64,
     failed: u64,
-    /// Positions given to checkpoints that aren't durable yet.
-    positions: VecDeque<(u64, Vec<u8>)>,
+    /// The position given to a checkpoint that isn't durable yet.
+    given: Option<(u64, Vec<u8>)>,
 }
 
 impl SpoutTask {
@@ -65,6 +69,7 @@ impl SpoutTask {
         collector: SpoutCollector,
         position: Option<Vec<u8>>,
     ) -> SpoutTask {
+        let hooks_given = collector.hooks.len();
         SpoutTask {
             wiring,
             settings,
@@ -72,18 +77,20 @@ impl SpoutTask {
             spout: None,
             collector,
             position,
+            started: false,
             wanted: false,
             active: false,
             paused: false,
             finished: VecDeque::new(),
             restart: Restart::default(),
+            hooks_given,
             next_rotation: None,
             last_flush: Moment(0),
             next_load: Moment(0),
             idle: IDLE_FIRST,
             acked: 0,
             failed: 0,
-            positions: VecDeque::new(),
+            given: None,
         }
     }
 
@@ -93,8 +100,7 @@ impl SpoutTask {
         let mut busy = self.take_control();
         self.rotate(now);
         if self.spout.is_none() && !self.open(now) {
-            self.publish();
-            return Step::Idle(self.wanted.then(|| self.restart.due()));
+            return self.wait_to_open();
         }
         busy |= self.tell_fates();
         self.set_active();
@@ -114,6 +120,17 @@ impl SpoutTask {
             () if !sent => Step::Blocked,
             () if busy || emitted || self.has_news() => Step::Busy,
             () => self.rest(now),
+        }
+    }
+
+    /// What was emitted before the spout failed is sent meanwhile.
+    fn wait_to_open(&mut self) -> Step {
+        self.collector.outputs.batches.flush();
+        let sent = self.wiring.send(&mut self.collector.outputs.batches);
+        self.publish();
+        match sent {
+            true => Step::Idle(self.started.then(|| self.restart.due())),
+            false => Step::Blocked,
         }
     }
 
@@ -155,14 +172,16 @@ impl SpoutTask {
     }
 
     fn take_control(&mut self) -> bool {
-        self.wiring.note_taking();
-        self.wiring.inbox.take(&mut self.wiring.data, &mut self.wiring.control);
+        self.wiring.take();
         let mut any = self.wiring.context.waker.take();
         while let Some(control) = self.wiring.control.pop_front() {
             any = true;
             match control {
                 Control::Acks(acks) => self.apply(acks),
-                Control::SetActive(active) => self.wanted = active,
+                Control::SetActive(active) => {
+                    self.wanted = active;
+                    self.started |= active;
+                }
                 Control::Checkpoint { number, aligned } => self.checkpoint(number, aligned),
                 Control::Resume => self.paused = false,
                 Control::Durable(number) => self.note_durable(number),
@@ -195,12 +214,14 @@ impl SpoutTask {
         self.finished.extend(ledger.rotate().into_iter().map(|done| (done, Fate::Failed)));
     }
 
-    /// Opens the spout for the first time, or anew after it has failed; then what was open is failed to the new instance.
+    /// Opens the spout for the first time, or anew after it has failed; then what was open is failed to the new instance. That is done also
+    /// when it isn't active: what it has emitted must come to an end.
     fn open(&mut self, now: Moment) -> bool {
-        if !self.wanted || now < self.restart.due() {
+        if !self.started || now < self.restart.due() {
             return false;
         }
         let context = self.wiring.context.clone();
+        context.hooks.lock().clear();
         let position = self.position.clone();
         let made = guarded(|| {
             let mut spout = (self.make)();
@@ -214,6 +235,7 @@ impl SpoutTask {
             Ok(Ok(spout)) => {
                 self.spout = Some(spout);
                 self.active = false;
+                self.collector.hooks.truncate(self.hooks_given);
                 self.collector.hooks.append(&mut self.wiring.context.hooks.lock());
                 let lost = self.collector.ledger.as_mut().map(|ledger| ledger.drain()).unwrap_or_default();
                 self.finished.extend(lost.into_iter().map(|done| (done, Fate::Failed)));
@@ -225,8 +247,9 @@ impl SpoutTask {
     }
 
     /// Drops the instance; a new one is made when it is time.
-    fn give_up(&mut self, message: String) -> bool {
-        self.spout = None;
+    pub fn give_up(&mut self, message: String) -> bool {
+        // Dropping it may panic again.
+        let _ = caught(|| drop(self.spout.take()));
         self.restart.note_failure(self.collector.now);
         self.wiring.metrics.restarts.fetch_add(1, Ordering::Relaxed);
         self.wiring.report_failed(&message);
@@ -345,15 +368,13 @@ impl SpoutTask {
         } else {
             part.position = self.position.clone();
         }
-        if let Some(position) = &part.position {
-            self.positions.push_back((number, position.clone()));
-        }
+        // A round before this one is durable, which was told before, or given up.
+        self.given = part.position.clone().map(|position| (number, position));
         let _ = self.wiring.reports.send(Report::Checkpoint { number, part });
     }
 
     fn note_durable(&mut self, number: u64) {
-        while let Some((of, position)) = self.positions.pop_front_if(|(of, _)| *of <= number) {
-            debug_assert!(of <= number, "older positions are durable with the newer");
+        if let Some((_, position)) = self.given.take_if(|(of, _)| *of == number) {
             self.call(|spout, _| {
                 spout.committed(&position);
                 Ok(())

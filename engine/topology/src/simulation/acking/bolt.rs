@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::shadow::Shadow;
-use super::world::{Out, World, outs, panic_quietly};
+use super::world::{Out, World, outs};
 use crate::clock::Moment;
 use crate::collector::BoltCollector;
 use crate::component::Bolt;
@@ -61,7 +61,7 @@ impl ChaosBolt {
             (false, [anchor]) if on.stream == "default" => out.emit(anchor, row)?.to_vec(),
             (false, _) => out.emit_on(&on.stream, anchors, row)?.to_vec(),
         };
-        self.world.shadow().emitted(emission, &nodes, &receivers);
+        self.world.shadow().emitted((emission, &on.stream), &nodes, &receivers);
         Ok(())
     }
 
@@ -136,7 +136,7 @@ impl ChaosBolt {
         Ok(())
     }
 
-    /// Acks the tuple, or does what it shouldn't. Returns whether it is still in the tuple's hands to fail.
+    /// Acks the tuple, keeps it, or does what it shouldn't.
     fn end(&mut self, tuple: &Tuple<'_>, node: usize, out: &mut BoltCollector) -> Outcome {
         let habits = self.world.habits;
         if self.world.chance(habits.forgets) {
@@ -188,7 +188,7 @@ impl Bolt for ChaosBolt {
         if tuple.is_tick() {
             return self.work_off(out);
         }
-        let arrived = self.world.shadow().arrived(tuple.int("id")?, self.me);
+        let arrived = self.world.shadow().arrived(tuple, self.me);
         let node = arrived.ok_or_else(|| Failure::new("a tuple that was never sent"))?;
         check_tracked(&mut self.world.shadow(), tuple, node);
         self.world.take_time();
@@ -205,14 +205,21 @@ impl Bolt for ChaosBolt {
             // It is in no tree any more, so neither is what descends from it.
             self.emit_late(tuple, out)?;
         }
-        if self.world.chance(20) && !self.held.is_empty() {
-            panic_quietly_with(&self.held, tuple, node, &self.world);
-        }
-        Ok(())
+        // What is held when the bolt panics is lost; the tuple at hand fails unless it is among that.
+        let held = self.held.iter().any(|held| held.node == node);
+        self.world.stumble(|shadow| {
+            if !held {
+                shadow.failed(node)
+            }
+        })
     }
 
     fn ready(&self) -> bool {
         !self.world.chance(self.world.habits.not_ready)
+    }
+
+    fn stateful(&self) -> bool {
+        self.world.stateful
     }
 
     fn poll(&mut self, _: Moment, out: &mut BoltCollector) -> Outcome {
@@ -232,7 +239,7 @@ impl ChaosBolt {
         }
         let emission = self.world.shadow().next_emission();
         let receivers = out.emit(tuple, [emission, hops - 1, 0])?.to_vec();
-        self.world.shadow().emitted(emission, &[], &receivers);
+        self.world.shadow().emitted((emission, "default"), &[], &receivers);
         Ok(())
     }
 }
@@ -242,12 +249,4 @@ fn check_tracked(shadow: &mut Shadow, tuple: &Tuple<'_>, node: usize) {
     if tracked != shadow.is_tracked(node) {
         shadow.note_wrong(format!("tuple {:?} is tracked: {tracked}", tuple.values()));
     }
-}
-
-/// Panics while tuples are held: they are lost, and the one at hand fails unless it is among them.
-fn panic_quietly_with(held: &[Held], _: &Tuple<'_>, node: usize, world: &World) -> ! {
-    if !held.iter().any(|held| held.node == node) {
-        world.shadow().failed(node);
-    }
-    panic_quietly()
 }

@@ -3,12 +3,18 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
+use crate::SmolStr;
 use crate::clock::Moment;
 use crate::stream::TaskId;
+use crate::tuple::Tuple;
+
+/// The number of a tuple, and the stream it is emitted on.
+pub(super) type Emission<'a> = (i64, &'a str);
 
 /// A copy of a tuple, sent to one task.
 #[derive(Default)]
 struct Node {
+    stream: SmolStr,
     roots: Vec<usize>,
     /// Neither acked nor failed.
     tracked: bool,
@@ -41,6 +47,8 @@ pub(super) struct Shadow {
     emissions: i64,
     /// Copies under way, by emission and receiver.
     arrivals: HashMap<(i64, TaskId), VecDeque<usize>>,
+    /// The last emission of a task that another was given.
+    last_arrived: HashMap<(TaskId, TaskId), i64>,
     /// The first thing that was wrong.
     pub wrong: Option<String>,
     acking: bool,
@@ -71,11 +79,11 @@ impl Shadow {
         self.roots.len() - 1
     }
 
-    pub fn emitted_by_spout(&mut self, emission: i64, root: Option<usize>, receivers: &[TaskId]) {
+    pub fn emitted_by_spout(&mut self, emission: Emission<'_>, root: Option<usize>, receivers: &[TaskId]) {
         self.add_copies(emission, root.into_iter().collect(), receivers);
     }
 
-    pub fn emitted(&mut self, emission: i64, parents: &[usize], receivers: &[TaskId]) {
+    pub fn emitted(&mut self, emission: Emission<'_>, parents: &[usize], receivers: &[TaskId]) {
         let parents = parents.iter().map(|&parent| &self.nodes[parent]).filter(|parent| parent.tracked);
         let mut roots: Vec<usize> = parents.flat_map(|parent| parent.roots.iter().copied()).collect();
         roots.sort_unstable();
@@ -83,22 +91,31 @@ impl Shadow {
         self.add_copies(emission, roots, receivers);
     }
 
-    fn add_copies(&mut self, emission: i64, roots: Vec<usize>, receivers: &[TaskId]) {
+    fn add_copies(&mut self, (emission, stream): Emission<'_>, roots: Vec<usize>, receivers: &[TaskId]) {
         for &receiver in receivers {
             let node = self.nodes.len();
             roots.iter().for_each(|&root| self.roots[root].tree.push(node));
-            self.nodes.push(Node { roots: roots.clone(), tracked: !roots.is_empty(), acked: false });
+            let (roots, tracked) = (roots.clone(), !roots.is_empty());
+            self.nodes.push(Node { stream: stream.into(), roots, tracked, acked: false });
             self.arrivals.entry((emission, receiver)).or_default().push_back(node);
         }
     }
 
     /// A bolt is given a tuple: which copy it is. `None` if there is no such copy, which is wrong.
-    pub fn arrived(&mut self, emission: i64, receiver: TaskId) -> Option<usize> {
-        let node = self.arrivals.get_mut(&(emission, receiver)).and_then(VecDeque::pop_front);
-        if node.is_none() {
+    pub fn arrived(&mut self, tuple: &Tuple<'_>, receiver: TaskId) -> Option<usize> {
+        let emission = tuple.values()[0].as_int().unwrap_or(-1);
+        let Some(node) = self.arrivals.get_mut(&(emission, receiver)).and_then(VecDeque::pop_front) else {
             self.note_wrong(format!("tuple {emission} came to task {receiver} more often than it was sent"));
+            return None;
+        };
+        if self.nodes[node].stream != tuple.stream().stream {
+            self.note_wrong(format!("tuple {emission} came on stream {:?}", tuple.stream()));
         }
-        node
+        let last = self.last_arrived.entry((tuple.source(), receiver)).or_default();
+        if std::mem::replace(last, emission) > emission {
+            self.note_wrong(format!("tuple {emission} came to task {receiver} after a later one of the same sender"));
+        }
+        Some(node)
     }
 
     pub fn acked(&mut self, node: usize) {
@@ -150,8 +167,15 @@ impl Shadow {
         (0..self.roots.len()).filter(|&root| self.roots[root].told.is_none()).collect()
     }
 
-    pub fn roots(&self) -> usize {
-        self.roots.len()
+    /// A root and its tree, for messages.
+    pub fn describe(&self, root: usize) -> String {
+        let Root { spout, emitted_at, tree, told, failed, spout_died } = &self.roots[root];
+        let open: Vec<usize> = tree.iter().copied().filter(|&node| !self.nodes[node].acked).collect();
+        format!(
+            "root {root} of task {spout}, emitted at {emitted_at:?}, {} tuples, not acked {open:?}, told {told:?}, failed {failed}, \
+             spout died {spout_died}",
+            tree.len()
+        )
     }
 
     /// Roots that failed although nothing of their tree did, and nothing of it was left undone.

@@ -58,7 +58,7 @@ impl ChaosSpout {
             (false, Some(id)) if out.stream == "default" => collector.emit_tracked(row, id)?.to_vec(),
             (false, id) => collector.emit_on(&out.stream, row, id)?.to_vec(),
         };
-        self.world.shadow().emitted_by_spout(emission, root, &receivers);
+        self.world.shadow().emitted_by_spout((emission, &out.stream), root, &receivers);
         Ok(())
     }
 
@@ -99,7 +99,7 @@ impl Spout for ChaosSpout {
             self.world.shadow().note_wrong("a spout was asked for more than may be pending");
         }
         self.stumble()?;
-        let tuples = if self.world.chance(100) { 3 } else { self.world.random.below(2) };
+        let tuples = if self.world.chance(100) { 2 + self.world.burst } else { self.world.random.below(2) };
         for _ in 0..tuples {
             self.emit(collector)?;
             self.world.take_time();

@@ -35,6 +35,10 @@ pub(super) struct World {
     pub pending_max: usize,
     /// Tuples that spouts have yet to emit.
     pub left: AtomicI64,
+    /// Tuples that a spout emits at once now and then.
+    pub burst: usize,
+    /// Whether bolts say that they have state.
+    pub stateful: bool,
     /// From now on everything goes well, and all that was held is acked.
     pub calm: AtomicBool,
     pub shadow: Mutex<Shadow>,
