@@ -10,13 +10,16 @@ use crate::tuple::Tuple;
 use crate::window::{EventTime, WatermarkGenerator};
 use crate::{Failure, Outcome, Value};
 
+/// User code that tells a tuple's timestamp, in ms.
+type Extractor = dyn Fn(&Tuple<'_>) -> Outcome<i64> + Send + Sync;
+
 /// Where a tuple's timestamp comes from, in ms.
 #[derive(Clone)]
 pub(super) enum Timestamps {
     /// A field: an integer in ms, or a timestamp.
     Field(SmolStr),
     /// What user code says.
-    Extractor(Arc<dyn Fn(&Tuple<'_>) -> Outcome<i64> + Send + Sync>),
+    Extractor(Arc<Extractor>),
 }
 
 impl Timestamps {

@@ -7,7 +7,7 @@
 //! - What is emitted from a window is anchored to all of its tuples; a tuple is acked when it has left, after the windows that the same call fired.
 //! - Where state is exactly once the content of windows is part of the checkpoint, a tuple is acked when it comes in, and after a failure the
 //!   windows stand where they stood at the checkpoint: none fires twice, none is lost.
-//! - Anchors stay in memory and in one place ([`anchors`]); the tuples themselves can be cloned and moved to files.
+//! - Anchors stay in memory and in one place (`anchors`); the tuples themselves can be cloned and moved to files.
 
 mod anchors;
 mod bolt;
