@@ -100,13 +100,6 @@ impl Wiring {
         *self.context.waker.executor.lock() = signal.clone();
     }
 
-    /// To be called before anything is taken from the inbox: what is taken counts as under way until the task publishes how things are.
-    pub fn note_taking(&self) {
-        if !self.inbox.is_empty() {
-            self.metrics.pending.fetch_max(1, std::sync::atomic::Ordering::SeqCst);
-        }
-    }
-
     pub fn report_failed(&self, reason: &str) {
         // Nobody listens where there are no checkpoints.
         let _ = self.reports.send(Report::Failed { task: self.task, reason: reason.into() });
