@@ -254,11 +254,6 @@ impl<'a> Reader<'a> {
                 self.parser.advance_token();
                 Ok(text)
             }
-            Token::DollarQuotedString(quoted) => {
-                let text = quoted.value.clone();
-                self.parser.advance_token();
-                Ok(text)
-            }
             _ => Err(self.expected("a string")),
         }
     }

@@ -146,16 +146,8 @@ impl Session {
             false => running.deactivate(),
         }
         .map_err(invalid)?;
-        self.keep(&deployed, |stored| stored.active = active).await?;
+        keep(&self.database, &deployed, |stored| stored.active = active).await?;
         complete(if active { "ACTIVATE TOPOLOGY" } else { "DEACTIVATE TOPOLOGY" })
-    }
-
-    async fn keep(&self, deployed: &Deployed, change: impl FnOnce(&mut StoredTopology)) -> Result<()> {
-        let mut stored = deployed.stored();
-        change(&mut stored);
-        self.database.engine.commit_catalog(vec![stored.put()]).await.map_err(engine_error)?;
-        deployed.note(stored);
-        Ok(())
     }
 
     async fn kill_topology(&mut self, statement: &Statement, kill: &KillTopology) -> Result<Response> {
@@ -194,7 +186,7 @@ impl Session {
         let asked = executors.clone();
         let moved = tokio::task::spawn_blocking(move || running.rebalance(&asked)).await;
         moved.map_err(|error| SqlError::internal(error.to_string()))?.map_err(invalid)?;
-        self.keep(&deployed, |stored| stored.executors.extend(executors)).await?;
+        keep(&self.database, &deployed, |stored| stored.executors.extend(executors)).await?;
         complete("ALTER TOPOLOGY")
     }
 
@@ -202,6 +194,16 @@ impl Session {
         let rows: Vec<_> = self.database.topologies.all().iter().map(|deployed| summary(deployed)).collect();
         text_rows("SHOW", &SHOW, &rows)
     }
+}
+
+/// Keeps what has changed of what the catalog says of a topology.
+async fn keep(database: &Arc<Database>, deployed: &Deployed, change: impl FnOnce(&mut StoredTopology)) -> Result<()> {
+    let database = Arc::clone(database);
+    let mut stored = deployed.stored();
+    change(&mut stored);
+    database.engine.commit_catalog(vec![stored.put()]).await.map_err(engine_error)?;
+    deployed.note(stored);
+    Ok(())
 }
 
 /// Runs a change to its end, also when the client goes away meanwhile.
