@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::message::{Control, Message};
+use crate::message::{Acks, Control, Message};
 
 /// Pauses of the processor before a thread sleeps: 2 to 5 microseconds, in which a busy neighbour often sends more.
 const SPINS_MAX: u32 = 100;
@@ -91,6 +91,8 @@ struct Content {
     /// Executors that found it full.
     waiting: Vec<Arc<Signal>>,
     owner: Option<Arc<Signal>>,
+    /// The task can't go on without acks.
+    awaits_acks: bool,
 }
 
 /// What waits for a task.
@@ -151,6 +153,23 @@ impl Inbox {
         let mut content = self.content.lock();
         content.control.push_back(control);
         self.fill(content);
+    }
+
+    /// Puts acks in. They wake the task only if it waits for them: a spout that emits looks soon enough, and a wake-up costs both sides more than
+    /// an ack does.
+    pub fn acks(&self, acks: Acks) {
+        let mut content = self.content.lock();
+        content.control.push_back(Control::Acks(acks));
+        match content.awaits_acks {
+            true => self.fill(content),
+            false => self.filled.store(true, Ordering::SeqCst),
+        }
+    }
+
+    /// Whether its task can't go on without acks. Returns whether there is something to take.
+    pub fn await_acks(&self, awaits: bool) -> bool {
+        self.content.lock().awaits_acks = awaits;
+        !self.is_empty()
     }
 
     fn fill(&self, content: MutexGuard<'_, Content>) {
