@@ -14,12 +14,13 @@ use crate::process::{cpu_s, peak_rss_mb, reset_peak_memory, rss_mb};
 /// `queue_tuples`, when nothing else is set.
 const QUEUE_TUPLES: u64 = 32_768;
 
-/// Runs the topology until the bolt has emptied its queue once, and then for the time to be measured. The peak is that after the warm-up.
+/// Runs the topology until the bolt has emptied its queue twice, by when the first trees have timed out too, and then for the time to be measured.
+/// The peak is that after the warm-up.
 pub(crate) fn measure(cell: &Cell, seconds: f64) -> Result<Report> {
     let topology = topology(cell, &Endless::default())?;
     let start_rss_mb = Some(rss_mb());
     let running = RunningTopology::start(&topology, StartOptions::default())?;
-    while running.counts(LAST).executed < QUEUE_TUPLES + cell.batch_tuples as u64 {
+    while running.counts(LAST).executed < 2 * QUEUE_TUPLES {
         std::thread::sleep(Duration::from_millis(100));
     }
     reset_peak_memory();
