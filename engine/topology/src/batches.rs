@@ -67,6 +67,7 @@ impl Batches {
     }
 
     /// The task in a place.
+    #[inline]
     pub fn task(&self, place: u32) -> TaskId {
         self.buffers[place as usize].target
     }

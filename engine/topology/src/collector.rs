@@ -90,7 +90,9 @@ impl SpoutCollector {
             sum ^= edge;
             Roots::One(root, edge)
         })?;
-        self.done.extend(ledger.seal(sum, receivers.len(), done));
+        if let Some(done) = ledger.seal(sum, receivers.len(), done) {
+            self.done.push_back(done);
+        }
         Ok(receivers)
     }
 }

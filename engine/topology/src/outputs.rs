@@ -31,6 +31,8 @@ pub(crate) struct Subscription {
 /// What one task emits, and who gets it.
 pub(crate) struct Outputs {
     streams: Vec<OutStream>,
+    /// The place of the default stream.
+    default: Option<usize>,
     pub batches: Batches,
     edges: EdgeIds,
     row: Vec<Value>,
@@ -45,7 +47,8 @@ impl Outputs {
     pub fn new(streams: Vec<OutStream>, batches: Batches, seed: u64) -> Outputs {
         let edges = EdgeIds::new(seed);
         let (row, places, receivers) = (Vec::new(), Vec::new(), Vec::new());
-        Outputs { streams, batches, edges, row, places, receivers, emitted: 0, transferred: 0 }
+        let default = streams.iter().position(|stream| stream.info.stream == DEFAULT_STREAM);
+        Outputs { streams, default, batches, edges, row, places, receivers, emitted: 0, transferred: 0 }
     }
 
     /// The place of a stream among the component's.
@@ -58,11 +61,9 @@ impl Outputs {
     }
 
     /// The place of the default stream.
+    #[inline]
     pub fn default_stream(&self) -> Outcome<usize> {
-        match self.streams.first() {
-            Some(stream) if stream.info.stream == DEFAULT_STREAM => Ok(0),
-            _ => self.stream(DEFAULT_STREAM),
-        }
+        self.default.map_or_else(|| self.stream(DEFAULT_STREAM), Ok)
     }
 
     /// Emits a tuple, to the subscribers as they wish, or to one task on a direct stream. `child` makes the place of each copy in its

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::inbox::{Inbox, Signal};
-use crate::message::{Acks, Control, Message};
+use crate::message::{Acks, Message};
 use crate::stream::TaskId;
 
 /// How messages get from task to task. Messages of one sender to one receiver stay in order.
@@ -56,7 +56,7 @@ impl Wire for Inboxes {
     }
 
     fn ack(&self, spout: usize, acks: Acks) {
-        self.inbox(self.spouts[spout]).control(Control::Acks(acks));
+        self.inbox(self.spouts[spout]).acks(acks);
     }
 
     fn load(&self, task: TaskId) -> f64 {

@@ -130,6 +130,7 @@ impl Grouper {
     }
 
     /// Appends the places of the tasks that get a tuple of these values.
+    #[inline]
     pub fn choose(&mut self, values: &[Value], places: &mut Vec<u32>) {
         match self {
             Grouper::Only | Grouper::Global => places.push(0),

@@ -55,6 +55,8 @@ pub(crate) struct SpoutTask {
     last_flush: Moment,
     next_load: Moment,
     idle: Duration,
+    /// The inbox knows that it can't go on without acks.
+    awaits_acks: bool,
     acked: u64,
     failed: u64,
     /// The position given to a checkpoint that isn't durable yet.
@@ -88,6 +90,7 @@ impl SpoutTask {
             last_flush: Moment(0),
             next_load: Moment(0),
             idle: IDLE_FIRST,
+            awaits_acks: false,
             acked: 0,
             failed: 0,
             given: None,
@@ -138,19 +141,25 @@ impl SpoutTask {
         !self.finished.is_empty() || !self.collector.done.is_empty()
     }
 
-    /// Asked again when the spout says, or after longer and longer waits.
+    /// Asked again when the spout says, or after longer and longer waits; these also bound the time until it sees acks that don't wake it.
     fn rest(&mut self, now: Moment) -> Step {
-        let polled = match (self.may_emit(), self.spout.as_ref().and_then(|spout| spout.next_poll())) {
-            (false, poll) => poll.filter(|_| !self.paused && !self.settled()),
-            (true, Some(poll)) => Some(poll),
-            (true, None) => {
-                let next = now.after(self.idle);
-                self.idle = (self.idle * 2).min(IDLE_MAX);
-                Some(next)
+        let may_emit = self.may_emit();
+        if self.awaits_acks == may_emit {
+            self.awaits_acks = !may_emit;
+            if self.wiring.inbox.await_acks(self.awaits_acks) {
+                return Step::Busy;
             }
-        };
-        let rotation = self.next_rotation.filter(|_| self.collector.pending() > 0);
-        Step::Idle([polled, rotation].into_iter().flatten().min())
+        }
+        let may_poll = may_emit || (!self.paused && !self.settled());
+        let polled = self.spout.as_ref().and_then(|spout| spout.next_poll()).filter(|_| may_poll);
+        let open = self.collector.pending() > 0;
+        let looked = (may_emit && (open || polled.is_none())).then(|| {
+            let next = now.after(self.idle);
+            self.idle = (self.idle * 2).min(IDLE_MAX);
+            next
+        });
+        let rotation = self.next_rotation.filter(|_| open);
+        Step::Idle([polled, looked, rotation].into_iter().flatten().min())
     }
 
     fn settled(&self) -> bool {
@@ -289,35 +298,37 @@ impl SpoutTask {
             self.finished.push_back((done, Fate::Acked));
         }
         let any = !self.finished.is_empty();
-        while self.spout.is_some()
-            && let Some((done, fate)) = self.finished.pop_front()
-        {
-            self.tell(done, fate);
+        while self.spout.is_some() && !self.finished.is_empty() {
+            let outcome = self.tell_some();
+            self.note(outcome);
         }
         any
     }
 
-    fn tell(&mut self, done: Done, fate: Fate) {
-        let took = self.collector.now.since(done.emitted_at);
-        match fate {
-            Fate::Acked => {
-                self.acked += 1;
-                self.wiring.metrics.complete_latency.record(took);
-                self.tell_hooks(|hook| hook.on_spout_ack(&done.id, took));
-                self.call(|spout, collector| spout.ack(done.id, collector));
+    /// Tells the spout until there is an error, which is about one tuple: there may be more to tell.
+    fn tell_some(&mut self) -> Result<crate::Outcome, Panicked> {
+        let Some(spout) = &mut self.spout else { return Ok(Ok(())) };
+        let (collector, metrics) = (&mut self.collector, &self.wiring.metrics);
+        guarded(|| {
+            while let Some((done, fate)) = self.finished.pop_front() {
+                let took = collector.now.since(done.emitted_at);
+                match fate {
+                    Fate::Acked => {
+                        self.acked += 1;
+                        metrics.complete_latency.record(took);
+                        tell_and_report(collector, |hook| hook.on_spout_ack(&done.id, took));
+                        spout.ack(done.id, collector)?;
+                    }
+                    Fate::Failed => {
+                        self.failed += 1;
+                        self.wiring.report_failed("a tuple failed or timed out");
+                        tell_and_report(collector, |hook| hook.on_spout_fail(&done.id, took));
+                        spout.fail(done.id, collector)?;
+                    }
+                }
             }
-            Fate::Failed => {
-                self.failed += 1;
-                self.wiring.report_failed("a tuple failed or timed out");
-                self.tell_hooks(|hook| hook.on_spout_fail(&done.id, took));
-                self.call(|spout, collector| spout.fail(done.id, collector));
-            }
-        }
-    }
-
-    fn tell_hooks(&mut self, tell: impl FnMut(&mut Box<dyn crate::hook::TaskHook>)) {
-        let told = message_of(tell_hooks(&mut self.collector.hooks, tell));
-        told.into_iter().for_each(|message| self.collector.report_error(message));
+            Ok(())
+        })
     }
 
     /// Asks for tuples until there is none, or no room. Returns whether there were some.
@@ -406,7 +417,16 @@ impl SpoutTask {
             spout.close();
             Ok(())
         });
-        self.tell_hooks(|hook| hook.cleanup());
+        tell_and_report(&mut self.collector, |hook| hook.cleanup());
         self.spout = None;
     }
+}
+
+/// Tells the hooks; what goes wrong in one is reported, and the spout goes on.
+fn tell_and_report(collector: &mut SpoutCollector, tell: impl FnMut(&mut Box<dyn crate::hook::TaskHook>)) {
+    if collector.hooks.is_empty() {
+        return;
+    }
+    let told = message_of(tell_hooks(&mut collector.hooks, tell));
+    told.into_iter().for_each(|message| collector.report_error(message));
 }
