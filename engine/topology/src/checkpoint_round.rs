@@ -74,7 +74,7 @@ impl CheckpointRounds {
     }
 
     /// Whether a round is open.
-    pub fn is_open(&self) -> bool {
+    fn is_open(&self) -> bool {
         !matches!(self.step, Step::Idle)
     }
 
@@ -118,7 +118,7 @@ impl CheckpointRounds {
             return Vec::new();
         }
         let mut tasks = std::mem::take(parts);
-        tasks.retain(|part| !part.state.changes.is_empty() || part.position.is_some());
+        tasks.retain(|part| !part.state.is_empty() || part.position.is_some());
         self.step = Step::Committing;
         let commit = Effect::Commit(Checkpoint { number: self.begun, tasks });
         match self.aligned {
@@ -138,7 +138,10 @@ impl CheckpointRounds {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::state::StateChanges;
     use crate::stream::TaskId;
 
     fn part(number: u64, index: usize) -> Event {
@@ -165,6 +168,19 @@ mod tests {
         assert_eq!((checkpoint.number, checkpoint.tasks.len()), (5, 2));
         assert!(matches!(rounds.on(Event::Committed(Ok(())))[..], [Effect::Durable(5)]));
         assert!(!rounds.is_open());
+    }
+
+    #[test]
+    fn a_part_is_kept_for_what_the_store_does_beside() {
+        let mut rounds = CheckpointRounds::new(true, 2, 0);
+        rounds.on(Event::Due);
+        let state = StateChanges { changes: Vec::new(), beside: vec![Arc::new(7)] };
+        let of = |index, state| TaskCheckpoint { component: "a".into(), index, state, position: None };
+        let report = |part| Event::Report(Report::Checkpoint { number: 1, part });
+        rounds.on(report(of(0, state)));
+        let effects = rounds.on(report(of(1, StateChanges::default())));
+        let [Effect::Resume, Effect::Commit(checkpoint)] = &effects[..] else { panic!("{effects:?}") };
+        assert_eq!(checkpoint.tasks.iter().map(|part| part.index).collect::<Vec<_>>(), [0]);
     }
 
     #[test]

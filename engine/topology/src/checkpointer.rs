@@ -114,7 +114,7 @@ impl Run {
     fn wait(&mut self, interval: Duration) -> Option<Option<Answer>> {
         let started = Instant::now();
         while started.elapsed() < interval {
-            if self.ending.load(Ordering::SeqCst) || self.take_last.load(Ordering::SeqCst) {
+            if self.is_ending() {
                 return None;
             }
             if let Ok(answer) = self.asked.try_recv() {
@@ -127,6 +127,11 @@ impl Run {
             }
         }
         Some(None)
+    }
+
+    /// Whether the topology is to end, in order or at once.
+    fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::SeqCst) || self.take_last.load(Ordering::SeqCst)
     }
 
     /// Takes a checkpoint. A round that has begun is finished even if the topology is to end in order meanwhile: bolts have handed in their
@@ -143,7 +148,7 @@ impl Run {
             if let Some(outcome) = outcome {
                 return outcome;
             }
-            if self.ending.load(Ordering::SeqCst) && !self.take_last.load(Ordering::SeqCst) {
+            if self.ending.load(Ordering::SeqCst) {
                 return ended();
             }
             if started.elapsed() > CHECKPOINT_MAX {
@@ -197,7 +202,8 @@ impl Run {
         self.topology.stop(false);
         loop {
             self.pause_before_restore();
-            if self.ending.load(Ordering::SeqCst) {
+            // The next start goes on from the same checkpoint.
+            if self.is_ending() {
                 return;
             }
             match self.topology.launch() {
@@ -219,7 +225,7 @@ impl Run {
         };
         self.restores += 1;
         let started = Instant::now();
-        while started.elapsed() < delay && !self.ending.load(Ordering::SeqCst) {
+        while started.elapsed() < delay && !self.is_ending() {
             std::thread::sleep(LOOK_MAX.min(delay));
         }
     }

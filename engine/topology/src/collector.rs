@@ -107,7 +107,7 @@ pub struct BoltCollector {
     pub(crate) remote: RemoteCollector,
     pub(crate) acked: u64,
     pub(crate) failed: u64,
-    /// Tuples are lost that may be in no tree, and why.
+    /// Why what was done since the last checkpoint isn't whole. Told to the checkpointer before the task's next part of a checkpoint.
     pub(crate) lost: Option<String>,
 }
 
@@ -162,6 +162,9 @@ impl BoltCollector {
         tuples.each(&mut |anchor| self.acks.fail(anchor.take()));
         let count = tuples.count();
         self.failed += count as u64;
+        if count > 0 {
+            self.lost.get_or_insert_with(|| "a tuple failed".into());
+        }
         self.hooks.iter_mut().for_each(|hook| (0..count).for_each(|_| hook.on_fail()));
     }
 
@@ -175,8 +178,8 @@ impl BoltCollector {
         self.errors.report(self.now, message.into());
     }
 
-    /// Tuples that the bolt was given are lost. Failing them has those that are in trees sent again; this has a topology whose state is exactly
-    /// once go back to its last checkpoint, whatever they were in.
+    /// What the bolt was given or made is lost. Failing tuples has those that are in trees sent again; this has a topology whose state is
+    /// exactly once go back to its last checkpoint, whatever is lost.
     pub(crate) fn lose(&mut self, reason: String) {
         self.lost.get_or_insert(reason);
     }

@@ -1,16 +1,16 @@
 //! Starts, checkpoints and ends of topologies on real threads.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Instant;
 
 use super::*;
 use crate::clock::Moment;
-use crate::collector::{BoltCollector, SpoutCollector};
+use crate::collector::{BasicCollector, BoltCollector, SpoutCollector};
 use crate::component::{Bolt, Spout};
 use crate::context::TaskContext;
 use crate::hook::TaskHook;
-use crate::state::{MemoryCheckpoints, StateChanges};
+use crate::state::{Checkpoint, MemoryCheckpoints, StateChanges, TaskState};
 use crate::stream::Streams;
 use crate::tuple::{HeldTuple, Tuple};
 use crate::{Outcome, TopologyBuilder, Value};
@@ -154,6 +154,56 @@ fn state_is_exact_though_kills_meet_checkpoints() {
     let tallied = store.load("tally", 0).unwrap().state;
     assert!(emitted > 0 && tallied.iter().all(|(_, count)| count == &[1]));
     assert_eq!(tallied.len() as u64, emitted);
+}
+
+/// Checkpoints that can't be read once they are gone.
+#[derive(Clone, Default)]
+struct Fickle {
+    kept: MemoryCheckpoints,
+    gone: Arc<AtomicBool>,
+    refused: Arc<AtomicUsize>,
+}
+
+impl CheckpointStore for Fickle {
+    fn commit(&self, checkpoint: Checkpoint) -> Result<()> {
+        self.kept.commit(checkpoint)
+    }
+
+    fn last(&self) -> Result<u64> {
+        self.kept.last()
+    }
+
+    fn load(&self, component: &str, index: usize) -> Result<TaskState> {
+        if self.gone.load(Ordering::SeqCst) {
+            self.refused.fetch_add(1, Ordering::SeqCst);
+            return Err(Error::Checkpoint("the store is gone".into()));
+        }
+        self.kept.load(component, index)
+    }
+}
+
+#[test]
+fn a_topology_that_can_not_go_back_can_be_killed() {
+    let store = Fickle::default();
+    let gone = store.gone.clone();
+    let mut builder = TopologyBuilder::new();
+    builder.set_spout("numbers", || Numbers::below(10, true));
+    let fails = move |_: &Tuple<'_>, _: &mut BasicCollector<'_, '_>| {
+        gone.store(true, Ordering::SeqCst);
+        Err(crate::Failure::new("on purpose"))
+    };
+    builder.set_bolt_fn("fails", ["number"], move || fails.clone()).shuffle_grouping("numbers");
+    builder.set_bolt("tally", Tally::default).shuffle_grouping("fails");
+    let options = StartOptions { checkpoints: Some(Arc::new(store.clone())), ..StartOptions::default() };
+    let running = RunningTopology::start(&builder.build("fickle").unwrap(), options).unwrap();
+    let started = Instant::now();
+    while store.refused.load(Ordering::SeqCst) == 0 {
+        assert!(started.elapsed() < Duration::from_secs(20), "it doesn't try to go back");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let (ended, end) = channel();
+    std::thread::spawn(move || ended.send(running.kill(Duration::ZERO)));
+    end.recv_timeout(Duration::from_secs(20)).expect("it ends").unwrap();
 }
 
 #[test]

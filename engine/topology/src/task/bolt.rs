@@ -38,8 +38,6 @@ pub(crate) struct BoltTask {
     state: Vec<(Vec<u8>, Vec<u8>)>,
     /// A bolt whose state is kept exactly once has panicked: the whole topology goes back to the last checkpoint.
     state_lost: bool,
-    /// Failed tuples that were reported.
-    failed_reported: u64,
     /// The topology has been active.
     wanted: bool,
     current: Option<Current>,
@@ -87,7 +85,6 @@ impl BoltTask {
             collector,
             state,
             state_lost: false,
-            failed_reported: 0,
             wanted: false,
             current: None,
             tick_stream,
@@ -117,7 +114,6 @@ impl BoltTask {
         busy |= self.run_remote();
         busy |= self.poll(now);
         self.tick(now);
-        self.report_lost();
         self.refresh_load(now);
         let blocked = self.work_on_data(&mut busy);
         let waiting = self.wiring.data.is_empty() && self.current.is_none();
@@ -229,12 +225,6 @@ impl BoltTask {
             outcome => self.note(message_of(outcome)),
         }
         true
-    }
-
-    fn report_lost(&mut self) {
-        if let Some(reason) = self.collector.lost.take() {
-            self.wiring.report_failed(&reason);
-        }
     }
 
     /// A tick tuple, when it is time. Ticks that were missed aren't made up for.
@@ -361,18 +351,16 @@ impl BoltTask {
         self.wiring.context.guarantee == Guarantee::ExactlyOnceState
     }
 
-    /// A checkpoint must not be taken without a tuple that failed before it. Its spout would tell of the failure, but too late.
-    fn report_fails(&mut self) {
-        if self.collector.failed != self.failed_reported && self.is_aligned() {
-            self.failed_reported = self.collector.failed;
-            self.wiring.report_failed("a tuple failed");
+    /// Tells of what failed or was lost: it must not be missing in a checkpoint. Of a tuple that is in a tree its spout would tell too, but too late.
+    fn report_lost(&mut self) {
+        if let Some(reason) = self.collector.lost.take()
+            && self.is_aligned()
+        {
+            self.wiring.report_failed(&reason);
         }
     }
 
     fn take_checkpoint(&mut self, number: u64) {
-        // What failed or was lost in this step isn't worked on again after this checkpoint, so it must not become durable.
-        self.report_fails();
-        self.report_lost();
         let mut part = self.wiring.part();
         let (bolt, collector) = (&mut self.bolt, &mut self.collector);
         match guarded(|| Ok(bolt.as_mut().and_then(|bolt| bolt.checkpoint(collector)))) {
@@ -380,6 +368,8 @@ impl BoltTask {
             Ok(_) => {}
             Err(panicked) => drop(self.give_up(panicked.message())),
         }
+        // What is lost isn't worked on again after this checkpoint, so it must not become durable.
+        self.report_lost();
         self.send_acks();
         self.collector.outputs.batches.barrier(number);
         let _ = self.wiring.reports.send(Report::Checkpoint { number, part });
@@ -392,7 +382,6 @@ impl BoltTask {
     }
 
     fn send_acks(&mut self) {
-        self.report_fails();
         if self.collector.acks.waiting() > 0 {
             let wire = &self.wiring.wire;
             self.collector.acks.drain().for_each(|(spout, acks)| wire.ack(spout, acks));
@@ -408,7 +397,7 @@ impl BoltTask {
     }
 
     fn publish(&mut self) {
-        self.report_fails();
+        self.report_lost();
         let metrics = &self.wiring.metrics;
         metrics.emitted.store(self.collector.outputs.emitted, Ordering::Relaxed);
         metrics.transferred.store(self.collector.outputs.transferred, Ordering::Relaxed);

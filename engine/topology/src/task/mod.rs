@@ -171,11 +171,12 @@ impl Task {
     }
 }
 
-/// Calls user code; a panic in it is an error with the panic's message.
+/// Calls user code that may fail; a panic in it is an error of its own.
 fn guarded<T>(work: impl FnOnce() -> Outcome<T>) -> Result<Outcome<T>, Panicked> {
     caught(work)
 }
 
+/// A panic as an error with its message.
 fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
     std::panic::catch_unwind(AssertUnwindSafe(work)).map_err(|payload| {
         let text = payload.downcast_ref::<&str>().map(|text| text.to_string());

@@ -29,12 +29,16 @@ pub(super) struct HeldAnchors {
     older_below: u64,
 }
 
-/// One anchor, or none.
+/// One tuple, which has an anchor if it is in a tree.
 struct One<'a>(Option<&'a Anchor>);
 
 impl Anchors for One<'_> {
     fn each(&self, visit: &mut dyn FnMut(&Anchor)) {
         self.0.into_iter().for_each(visit);
+    }
+
+    fn count(&self) -> usize {
+        1
     }
 }
 
@@ -50,6 +54,10 @@ impl Anchors for WindowAnchors<'_> {
         if !self.held.by_number.is_empty() {
             self.items.iter().filter_map(|item| self.held.by_number.get(&item.number)).for_each(visit);
         }
+    }
+
+    fn count(&self) -> usize {
+        self.items.len()
     }
 }
 

@@ -238,8 +238,10 @@ impl Running {
             let anchors = WindowAnchors { items: &fired.items, held: anchors };
             let window = TupleWindow::new(&fired, &key, inputs);
             if let Err(failure) = bolt.execute(&window, &mut WindowCollector::new(anchors, collector)) {
-                collector.report_error(failure.0);
+                collector.report_error(failure.0.clone());
                 collector.fail(anchors);
+                // It isn't handed over again, and it may be without tuples that could fail.
+                collector.lose(failure.0);
             }
         }
         let left = windows.outcomes.left.drain(..);
@@ -253,7 +255,7 @@ impl Running {
     /// back to the last checkpoint.
     fn lose(&mut self, error: Error, collector: &mut BoltCollector) -> Outcome {
         self.anchors.fail_all(collector);
-        collector.fail(());
+        collector.lose(error.to_string());
         self.windows.clear();
         Err(error.into())
     }

@@ -1,13 +1,13 @@
 //! W-26 in our sense: after a restart from a checkpoint nothing fires twice and nothing is lost.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use monsoon_topology::windowed::{TupleWindow, Window, WindowCollector, WindowedBolt};
 use monsoon_topology::{
-    CheckpointStore, Error, Guarantee, MemoryCheckpoints, Outcome, RunningTopology, StartOptions, StateChanges,
-    Streams, Topology, TopologyBuilder,
+    CheckpointStore, Error, Failure, Guarantee, MemoryCheckpoints, Outcome, RunningTopology, StartOptions,
+    StateChanges, Streams, Topology, TopologyBuilder,
 };
 
 use crate::support::*;
@@ -22,13 +22,27 @@ struct Bench {
 
 impl Bench {
     fn new(window: Window, row: fn(u64) -> (i64, &'static str)) -> Bench {
+        Bench::with(window, row, &[], Recorder)
+    }
+
+    /// With a bolt that notes its windows in a record.
+    fn with<B: WindowedBolt + 'static>(
+        window: Window,
+        row: fn(u64) -> (i64, &'static str),
+        settings: &[(&str, &str)],
+        bolt: impl Fn(Record) -> B + Send + Sync + 'static,
+    ) -> Bench {
         let (record, limit) = (Record::default(), Arc::<AtomicU64>::default());
         let mut builder = TopologyBuilder::new();
         let spout_limit = limit.clone();
         builder.config("checkpoint_interval", "1 h");
+        for (name, value) in settings {
+            builder.config(name, *value);
+        }
         builder.set_spout("spout", move || Numbers { limit: spout_limit.clone(), next: 0, row, tracked: true });
-        let recorder = Recorder(record.clone());
-        builder.set_windowed_bolt("windows", window, move || recorder.clone()).shuffle_grouping("spout");
+        let noted = record.clone();
+        let windows = builder.set_windowed_bolt("windows", window, move || bolt(noted.clone()));
+        windows.shuffle_grouping("spout");
         let topology = builder.build("restart").unwrap();
         Bench { topology, record, limit, checkpoints: MemoryCheckpoints::default() }
     }
@@ -165,6 +179,61 @@ fn without_state_there_is_no_checkpoint_of_windows() {
     let running = start(&bench.topology, StartOptions::default());
     assert_eq!(running.guarantee(), Guarantee::AtLeastOnce);
     assert!(matches!(running.checkpoint(), Err(Error::Checkpoint(_))));
+}
+
+/// Fails the first window it is given, and notes the others.
+struct Stumbling {
+    record: Record,
+    stumbled: Arc<AtomicBool>,
+}
+
+impl WindowedBolt for Stumbling {
+    fn declare(&self, _: &mut Streams) {}
+
+    fn execute(&mut self, window: &TupleWindow<'_>, _: &mut WindowCollector<'_>) -> Outcome {
+        if !self.stumbled.swap(true, Ordering::SeqCst) {
+            return Err(Failure::new("not this one"));
+        }
+        self.record.push(show(window));
+        Ok(())
+    }
+}
+
+/// Its tuples are in no tree and have been acked, and still nothing is lost: the topology goes back at once, also when no checkpoint is due.
+#[test]
+fn a_window_that_failed_is_handed_over_again() {
+    let stumbled = Arc::<AtomicBool>::default();
+    let bolt = move |record| Stumbling { record, stumbled: stumbled.clone() };
+    let bench = Bench::with(Window::tumbling(3), |_| (0, "a"), &[], bolt);
+    bench.emit_up_to(9);
+    let _running = bench.start();
+    let whole = [[0, 1, 2], [3, 4, 5], [6, 7, 8]];
+    eventually("all windows in order", || bench.record.items().ends_with(&whole.map(Vec::from)));
+}
+
+/// More than a page at one time, and then a tuple that ends their window.
+fn a_page_and_its_end(number: u64) -> (i64, &'static str) {
+    (if number < 2500 { 0 } else { 1_000_000 }, "a")
+}
+
+/// The window is lost when the watermark is due: no tuple could fail for it.
+#[test]
+fn a_window_whose_page_can_not_be_read_comes_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let window = Window::tumbling(Duration::from_secs(1)).timestamp_field("ts").items_in_memory(0);
+    let window = window.watermark_interval(Duration::from_millis(1));
+    let settings = [("spill_directory", directory.path().to_str().unwrap())];
+    let bench = Bench::with(window, a_page_and_its_end, &settings, Recorder);
+    bench.emit_up_to(2500);
+    let running = bench.start();
+    wait_executed(&running, "windows", 2500);
+    for entry in std::fs::read_dir(directory.path()).unwrap() {
+        std::fs::remove_dir_all(entry.unwrap().path()).unwrap();
+    }
+    bench.emit_up_to(2501);
+    bench.record.wait(1);
+    assert_eq!(bench.record.items(), [(0..2500).collect::<Vec<_>>()]);
+    assert!(errors(&running, "windows").contains("a page of a window can't be read"));
 }
 
 /// Counts its windows in a state of its own.
