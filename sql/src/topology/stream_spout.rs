@@ -39,6 +39,8 @@ pub(crate) struct StreamSource {
 /// Rows of an append-only relation as tuples.
 pub(crate) struct StreamSpout {
     source: StreamSource,
+    /// Until it begins to read.
+    waker: Option<Waker>,
     batches: Option<Receiver<Result<Rows, String>>>,
     current: Option<Current>,
     /// The task's place, and how many there are.
@@ -70,6 +72,7 @@ impl StreamSpout {
     pub fn new(source: StreamSource) -> StreamSpout {
         StreamSpout {
             source,
+            waker: None,
             batches: None,
             current: None,
             task: 0,
@@ -136,11 +139,15 @@ impl Spout for StreamSpout {
         self.tasks = context.component().tasks.len() as u64;
         self.keeps_unacked = context.guarantee() == Guarantee::AtLeastOnce;
         self.tracked = self.keeps_unacked;
-        self.start(context.waker());
+        self.waker = Some(context.waker());
         Ok(())
     }
 
     fn next_tuple(&mut self, collector: &mut SpoutCollector) -> Outcome {
+        // Not before it is known where to begin.
+        if let Some(waker) = self.waker.take() {
+            self.start(waker);
+        }
         if self.emit_again(collector)? {
             return Ok(());
         }
