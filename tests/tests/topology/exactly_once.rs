@@ -16,7 +16,7 @@ const LIFE_MS_MAX: u64 = 700;
 
 const SETUP: &str = "
 CREATE STREAM events (id BIGINT, k BIGINT);
-CREATE TABLE counts (k BIGINT PRIMARY KEY, n BIGINT, total NUMERIC);
+CREATE TABLE counts (k BIGINT PRIMARY KEY, n BIGINT, total BIGINT);
 CREATE STREAM copies (id BIGINT, k BIGINT);
 CREATE TOPOLOGY counting WITH (checkpoint_interval = '100 ms') AS
   SPOUT source USING STREAM events PARALLELISM 2
