@@ -5,6 +5,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
+use monsoon_topology::drpc::PolledFunction;
 use parking_lot::{Condvar, Mutex};
 
 /// A call that waits for its answer.
@@ -66,6 +67,29 @@ struct Calls {
     waiting: HashMap<String, VecDeque<Request>>,
     /// The calls somebody waits for, with the answer once there is one.
     answers: HashMap<String, Option<Result<String, String>>>,
+}
+
+/// Functions that `SELECT drpc(...)` and the tuple path's topologies share, served by Trident: one for each function that a stream serves.
+impl DrpcServer for PolledFunction {
+    fn next_request(&self, function: &str) -> Option<Request> {
+        if function != self.function() {
+            return None;
+        }
+        let request = self.next(FETCH_WAIT)?;
+        Some(Request { id: request.id.to_string(), args: request.args })
+    }
+
+    fn result(&self, id: &str, text: String) {
+        if let Ok(id) = id.parse() {
+            self.drpc().answer(id, Ok(text));
+        }
+    }
+
+    fn fail(&self, id: &str, reason: String) {
+        if let Ok(id) = id.parse() {
+            self.drpc().answer(id, Err(monsoon_topology::drpc::DrpcError::Failed(reason)));
+        }
+    }
 }
 
 /// A DRPC server inside the process.

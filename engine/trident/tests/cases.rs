@@ -314,3 +314,23 @@ fn t15_a_log_is_read_on_from_where_it_was() {
         assert_eq!(reads(), [(5, 6), (5, 6)], "a restart continues");
     }
 }
+
+#[test]
+fn d03_a_stream_of_requests_serves_a_function_of_the_registry_that_sql_asks() {
+    use monsoon_topology::drpc::{Drpc, PolledFunction};
+    let topology = TridentTopology::new("words");
+    let feeder = FeederBatchSpout::new(["line"]).unwrap();
+    let counts = counts(&topology, &feeder);
+    let registry = Arc::new(Drpc::default());
+    let served = Arc::new(PolledFunction::serve(registry.clone(), "words"));
+    let request = topology.new_drpc_stream("words", served).unwrap();
+    let words = request.each("args", split("args"), "word").unwrap().group_by("word").unwrap();
+    let found = words.state_query(&counts, "word", MapGet, "count").unwrap();
+    found.aggregate("count", Sum, "sum").unwrap();
+    let running = run_local(topology).unwrap();
+    feeder.feed(vec![values!["the man"], values!["the moon"]]);
+    running.wait_for_txid(1, PATIENCE).unwrap();
+    let (sender, answer) = std::sync::mpsc::channel();
+    registry.ask("words", "the moon", Box::new(move |answer| drop(sender.send(answer)))).unwrap();
+    assert_eq!(answer.recv_timeout(PATIENCE).unwrap(), Ok("[[3]]".into()));
+}

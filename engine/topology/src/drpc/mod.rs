@@ -5,6 +5,7 @@
 //! answered.
 
 mod component;
+mod polled;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ use parking_lot::Mutex;
 use crate::collector::Waker;
 
 pub use component::{DrpcSpout, ReturnResult};
+pub use polled::PolledFunction;
 
 /// Requests that may wait for one function (Storm's `drpc.queue.size`); one more is refused.
 pub const WAITING_MAX: usize = 128;

@@ -94,3 +94,17 @@ fn only_so_many_requests_wait() {
     let refused = (0..=2 * WAITING_MAX).find_map(|_| drpc.ask("exclaim", "x", Box::new(|_| ())).err());
     assert_eq!(refused, Some(DrpcError::Busy("exclaim".into())));
 }
+
+#[test]
+fn a_function_can_be_served_by_polling() {
+    let drpc = Arc::new(Drpc::default());
+    let served = PolledFunction::serve(drpc.clone(), "double");
+    let (sender, answer) = channel();
+    drpc.ask("double", "2", Box::new(move |answer| drop(sender.send(answer)))).unwrap();
+    let request = served.next(SOON).unwrap();
+    drpc.answer(request.id, Ok(format!("{0}{0}", request.args)));
+    assert_eq!(answer.recv_timeout(SOON).unwrap(), Ok("22".into()));
+    assert_eq!(served.next(Duration::from_millis(1)), None);
+    drop(served);
+    assert_eq!(drpc.ask("double", "", Box::new(|_| ())), Err(DrpcError::NoFunction("double".into())));
+}
