@@ -57,7 +57,7 @@ fn context() -> SessionContext {
         .build();
     let mut context = SessionContext::new_with_state(state);
     let facts: Arc<dyn SessionFacts> = Arc::new(Facts);
-    register(&mut context, &facts).unwrap();
+    register(&mut context, &facts, &Arc::default()).unwrap();
     context
 }
 

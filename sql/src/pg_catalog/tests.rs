@@ -106,7 +106,7 @@ fn context() -> SessionContext {
         .build();
     let mut context = SessionContext::new_with_state(state);
     let facts: Arc<dyn SessionFacts> = Arc::new(Facts);
-    register(&mut context, &facts).unwrap();
+    register(&mut context, &facts, &std::sync::Arc::default()).unwrap();
     let catalog = context.catalog("datafusion").unwrap();
     catalog.register_schema("pg_catalog", schema_provider(&facts)).unwrap();
     catalog.register_schema("information_schema", information_schema_provider(&facts)).unwrap();
