@@ -5,6 +5,7 @@
 //! MONSOON_TOPOLOGY_KILLS=100 cargo test --release -p monsoon-tests --test topology exactly_once -- --nocapture     the long run
 //! ```
 
+#[path = "../client/mod.rs"]
 mod client;
 mod drpc;
 mod exactly_once;
