@@ -36,9 +36,7 @@ impl Session {
         if !drop.cascade {
             refuse_dependants(&dropped, &dependants)?;
         }
-        for (dependant, _) in &dependants {
-            self.notice("NOTICE", "00000", format!("drop cascades to {} {}", dependant.kind.word(), dependant.name));
-        }
+        let named = dropped.len();
         let all: Vec<Arc<Relation>> =
             dropped.into_iter().chain(dependants.into_iter().map(|(dependant, _)| dependant)).collect();
         if let Some((relation, user)) =
@@ -47,6 +45,9 @@ impl Session {
             let (kind, name) = (relation.kind.word(), &relation.name);
             return Err(SqlError::new("2BP01", format!("cannot drop {kind} {name} because topology {user} uses it"))
                 .with_hint("use KILL TOPOLOGY first"));
+        }
+        for dependant in &all[named..] {
+            self.notice("NOTICE", "00000", format!("drop cascades to {} {}", dependant.kind.word(), dependant.name));
         }
         let ids: Vec<RelationId> = all.iter().map(|relation| relation.id).collect();
         let run: Vec<RelationId> =
