@@ -25,6 +25,8 @@ pub struct SoloCircuit {
     circuit: Circuit,
     input: RelationId,
     tables: Vec<SoloTable>,
+    /// It has been run over nothing: what a query answers to no rows at all isn't news.
+    begun: bool,
 }
 
 /// A state table and the chunks that it is the sum of.
@@ -43,7 +45,7 @@ impl SoloCircuit {
         let circuit = Circuit::new(plan, 1, &|relation| relation == input)?;
         let table = |kind| SoloTable { kind, changed: Vec::new(), chunks: Vec::new(), next: 0 };
         let tables = circuit.tables().map(|description| table(description.kind)).collect();
-        Ok(SoloCircuit { circuit, input, tables })
+        Ok(SoloCircuit { circuit, input, tables, begun: false })
     }
 
     /// Whether it keeps anything between two steps.
@@ -53,7 +55,15 @@ impl SoloCircuit {
 
     /// Runs one batch of new input rows. Returns what changes of the query's answer, and the rows on which an expression failed.
     pub fn step(&mut self, rows: RecordBatch) -> Result<(Vec<WeightedBatch>, Vec<RowError>)> {
-        let mut entering = Some(Delta::of(WeightedBatch::inserted(rows)));
+        if !self.begun {
+            self.begun = true;
+            self.run(Delta::empty())?;
+        }
+        self.run(Delta::of(WeightedBatch::inserted(rows)))
+    }
+
+    fn run(&mut self, rows: Delta) -> Result<(Vec<WeightedBatch>, Vec<RowError>)> {
+        let mut entering = Some(rows);
         let input = self.input;
         let mut give = |relation: RelationId| match relation == input {
             true => entering.take().unwrap_or_default(),

@@ -47,7 +47,7 @@ impl Checkpointer {
         let aligned = topology.guarantee == Guarantee::ExactlyOnceState;
         let rounds = CheckpointRounds::new(aligned, awaited(&topology, aligned), last);
         let (stop, take_last) = (ending.clone(), last_one.clone());
-        let mut run = Run { topology, reports, asked, ending: stop, take_last, rounds, restores: 0 };
+        let mut run = Run { topology, reports, asked, ending: stop, take_last, rounds };
         let work = move || run.run();
         let thread = std::thread::Builder::new().name("checkpointer".into()).spawn(work);
         let thread = thread.map_err(|error| Error::Checkpoint(format!("no thread: {error}")))?;
@@ -89,8 +89,6 @@ struct Run {
     /// The end is an orderly one, with a last checkpoint.
     take_last: Arc<AtomicBool>,
     rounds: CheckpointRounds,
-    /// Restores since the last durable checkpoint.
-    restores: u32,
 }
 
 impl Run {
@@ -180,7 +178,7 @@ impl Run {
                         next = Some(Event::Committed(store.map_or(Ok(()), |store| store.commit(checkpoint))));
                     }
                     Effect::Durable(number) => {
-                        self.restores = 0;
+                        self.topology.restores.store(0, Ordering::Relaxed);
                         self.topology.tell_spouts(|| Control::Durable(number));
                         outcome = Some(Ok(()));
                     }
@@ -199,6 +197,10 @@ impl Run {
     fn restore(&mut self, reason: &Error) {
         let (name, last) = (self.topology.topology.info.name.clone(), self.rounds.durable());
         tracing::warn!(topology = %name, "going back to checkpoint {last}: {reason}");
+        if let Some(errors) = self.topology.shared.errors.first() {
+            let now = self.topology.shared.clock.now();
+            errors.report(now, format!("the topology goes back to checkpoint {last}: {reason}"));
+        }
         self.topology.stop(false);
         loop {
             self.pause_before_restore();
@@ -219,11 +221,10 @@ impl Run {
     }
 
     fn pause_before_restore(&mut self) {
-        let delay = match self.restores {
+        let delay = match self.topology.restores.fetch_add(1, Ordering::Relaxed) {
             0 => Duration::ZERO,
             restores => (Duration::from_millis(5) * 2_u32.pow(restores.min(10))).min(RESTORE_DELAY_MAX),
         };
-        self.restores += 1;
         let started = Instant::now();
         while started.elapsed() < delay && !self.is_ending() {
             std::thread::sleep(LOOK_MAX.min(delay));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -85,6 +85,8 @@ pub(crate) struct Inner {
     pub shared: Shared,
     pub checkpoints: Option<Arc<dyn CheckpointStore>>,
     pub guarantee: Guarantee,
+    /// How often it has gone back to the last checkpoint since that was taken.
+    pub restores: AtomicU32,
     status: Mutex<Status>,
     /// Executors per component, as last asked for.
     executors: Mutex<Vec<usize>>,
@@ -130,6 +132,7 @@ impl RunningTopology {
             shared,
             checkpoints: options.checkpoints,
             guarantee,
+            restores: AtomicU32::new(0),
             status: Mutex::new(status),
             executors: Mutex::new(topology.components.iter().map(|component| component.executors).collect()),
             live: Mutex::new(None),
@@ -155,6 +158,11 @@ impl RunningTopology {
     /// What it promises.
     pub fn guarantee(&self) -> Guarantee {
         self.inner.guarantee
+    }
+
+    /// How often it has gone back to its last checkpoint since that was taken: something fails again and again if it is more than a few times.
+    pub fn restores(&self) -> u32 {
+        self.inner.restores.load(Ordering::Relaxed)
     }
 
     /// Whether it works.

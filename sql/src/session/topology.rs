@@ -121,7 +121,17 @@ impl Session {
             .build(spec)
             .await
             .map_err(|error| error.at_place_if_none(position(statement, &create.name)))?;
-        let stored = StoredTopology::new(&name, &statement.sql, active);
+        if let Some(component) = old.as_ref().and_then(|old| old.stored().misfit(&built.kept_by).map(str::to_owned)) {
+            let message = format!(
+                "component \"{component}\" can't go on from its checkpoint: its query, stream, window or number of tasks has changed"
+            );
+            return Err(SqlError::new("55000", message)
+                .with_hint("give it another name to have it begin anew, or KILL TOPOLOGY first to have all begin anew; PARALLELISM may change within TASKS")
+                .at(position(statement, &create.name)));
+        }
+        // What is replaced stays active or inactive, unless it is said.
+        let active = active.unwrap_or_else(|| old.as_ref().is_none_or(|old| old.stored().active));
+        let stored = StoredTopology::new(&name, &statement.sql, active, built.kept_by.clone());
         in_background(&self.database, move |database| async move {
             // The new code goes on from the old one's last checkpoint.
             if let Some(old) = old {

@@ -1,9 +1,9 @@
 //! From a [`TopologySpec`] to a topology that can be started: names are looked up, queries planned, types carried from stream to stream.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use monsoon_circuit::RelationId;
 use monsoon_topology::drpc::{DrpcSpout, ReturnResult};
 use monsoon_topology::multilang::{ShellBolt, ShellSpout};
@@ -24,15 +24,20 @@ use crate::catalog::{Kind, Relation, Snapshot};
 use crate::database::{Database, Scope, Text, ViewDefinition, plan_view_query};
 use crate::error::{Result, SqlError};
 use crate::session::folded;
+use crate::statement::Window;
 
 /// The name that a bolt's query has for what the bolt reads.
 const INPUT: &str = "input";
+/// The number it goes by; no relation has it, and fingerprints of plans stay the same.
+const INPUT_ID: RelationId = RelationId((1 << 28) - 1);
 
 /// A topology, and what it has to do with relations.
 pub(crate) struct Built {
     pub topology: Topology,
     /// Relations that it reads or inserts into.
     pub relations: Vec<RelationId>,
+    /// What makes the checkpoints of each component that is in them: another maker can't go on from them.
+    pub kept_by: BTreeMap<String, String>,
 }
 
 /// What a topology is built with.
@@ -56,18 +61,29 @@ enum Made {
     Bolt(MakeBolt),
 }
 
+impl Made {
+    /// Whether checkpoints hold something of it.
+    fn is_kept(&self) -> bool {
+        match self {
+            Made::Spout(make) => make().replayable(),
+            Made::Bolt(make) => make().stateful(),
+        }
+    }
+}
+
 impl Surroundings<'_> {
     /// Builds a topology.
     pub(crate) async fn build(&self, spec: TopologySpec) -> Result<Built> {
         let mut schemas = Schemas::new();
         let mut relations = Vec::new();
         let mut made: HashMap<String, Made> = HashMap::new();
+        let mut makers: BTreeMap<String, String> = BTreeMap::new();
         // A query can be planned once the columns of its input are known, in whatever order the components were written.
         while made.len() < spec.components.len() {
             let before = made.len();
             for component in &spec.components {
                 if !made.contains_key(&component.name)
-                    && let Some(one) = self.make(component, &spec, &mut schemas, &mut relations).await?
+                    && let Some(one) = self.make(component, &spec, &mut schemas, &mut relations, &mut makers).await?
                 {
                     made.insert(component.name.clone(), one);
                 }
@@ -86,7 +102,12 @@ impl Surroundings<'_> {
             }
         }
         let topology = builder.build(&spec.name).map_err(invalid)?;
-        Ok(Built { topology, relations })
+        // Keys and rows are spread over tasks by their number.
+        let tasks = topology.info().components.iter().map(|component| (component.name.as_str(), component.tasks.len()));
+        let kept_by =
+            tasks.filter_map(|(name, tasks)| Some((name.to_owned(), format!("{tasks} tasks {}", makers.get(name)?))));
+        let kept_by = kept_by.collect();
+        Ok(Built { topology, relations, kept_by })
     }
 
     /// What keeps queries from being planned: they read each other.
@@ -104,6 +125,7 @@ impl Surroundings<'_> {
         spec: &TopologySpec,
         schemas: &mut Schemas,
         relations: &mut Vec<RelationId>,
+        makers: &mut BTreeMap<String, String>,
     ) -> Result<Option<Made>> {
         for input in &component.inputs {
             check_source(input, spec)?;
@@ -112,11 +134,13 @@ impl Surroundings<'_> {
             Code::Stream { relation, position, from_latest } => {
                 let relation = self.readable(relation).map_err(|error| error.at_place(*position))?;
                 relations.push(relation.id);
+                makers.insert(component.name.clone(), format!("stream {}", relation.id));
                 schemas.insert((component.name.clone(), DEFAULT_STREAM.into()), Arc::clone(&relation.schema));
                 Made::Spout(self.stream_spout(&relation, *from_latest))
             }
             Code::Insert { relation, position } => {
                 let relation = self.insertable(relation).map_err(|error| error.at_place(*position))?;
+                check_columns(component, &relation, schemas).map_err(|error| error.at_place(*position))?;
                 relations.push(relation.id);
                 let (engine, runtime) = (self.database.engine.clone(), self.runtime.clone());
                 let target = InsertTarget { engine, runtime, relation };
@@ -124,6 +148,9 @@ impl Surroundings<'_> {
             }
             Code::Native { name, arguments, position } => {
                 let made = self.native(component, name, arguments).map_err(|error| error.at_place(*position))?;
+                if made.is_kept() {
+                    makers.insert(component.name.clone(), format!("native {name}"));
+                }
                 note_native(component, &made, schemas);
                 made
             }
@@ -140,19 +167,27 @@ impl Surroundings<'_> {
                 let Some(input) = input_schema(component, schemas)? else { return Ok(None) };
                 let query = self.plan(query, input).await?;
                 schemas.insert((component.name.clone(), DEFAULT_STREAM.into()), Arc::clone(&query.output_schema));
-                Made::Bolt(Box::new(move || Box::new(SqlBolt::new(query.clone()))))
+                let fingerprint = query.fingerprint();
+                let made = Made::Bolt(Box::new(move || Box::new(SqlBolt::new(query.clone()))));
+                if made.is_kept() {
+                    makers.insert(component.name.clone(), fingerprint);
+                }
+                made
             }
             Code::Window(query, window) => {
                 let Some(input) = input_schema(component, schemas)? else { return Ok(None) };
                 let columns = input.fields().len();
+                check_time(window, &input).map_err(|error| error.at_place(component.position))?;
                 let query = self.plan(query, window_schema(&input)).await?;
                 schemas.insert((component.name.clone(), DEFAULT_STREAM.into()), Arc::clone(&query.output_schema));
                 if let Some(late) = &window.late_stream {
-                    let late_tuple = Field::new("late_tuple", arrow::datatypes::DataType::Utf8, true);
+                    let late_tuple = Field::new("late_tuple", DataType::Utf8, true);
                     let late = (component.name.clone(), folded(late));
                     schemas.insert(late, Arc::new(Schema::new(vec![late_tuple])));
                 }
-                Made::Bolt(window_bolt(query, columns, window, &key_of(component)))
+                makers.insert(component.name.clone(), format!("{:?} {}", window.form, query.fingerprint()));
+                let made = window_bolt(query, columns, window, &key_of(component));
+                Made::Bolt(made.map_err(|error| invalid(error).at_place(component.position))?)
             }
         }))
     }
@@ -232,7 +267,7 @@ impl Surroundings<'_> {
 
     /// Plans a bolt's query over its input.
     async fn plan(&self, query: &QuerySpec, input_schema: SchemaRef) -> Result<BoltQuery> {
-        let input = self.database.take_ephemeral_id();
+        let input = INPUT_ID;
         let mut relation = Relation::new(INPUT, Kind::Stream, Arc::clone(&input_schema), "");
         relation.id = input;
         let others = self.snapshot.by_name(INPUT).map(|hidden| hidden.id);
@@ -248,6 +283,38 @@ impl Surroundings<'_> {
             .with_hint("join in a materialized view, and let a spout read that"));
         }
         Ok(BoltQuery { plan: Arc::new(view.plan), input, input_schema, output_schema: view.schema })
+    }
+}
+
+/// What is inserted must have a value for each column, as far as it is known yet.
+fn check_columns(component: &ComponentSpec, relation: &Relation, schemas: &Schemas) -> Result<()> {
+    for input in &component.inputs {
+        let Some(schema) = schemas.get(&(input.source.clone(), input.stream.clone())) else { continue };
+        let (given, wanted) = (schema.fields().len(), relation.schema.fields().len());
+        if given != wanted {
+            let (source, name) = (&input.source, &relation.name);
+            let message = format!("\"{source}\" emits {given} values, and \"{name}\" has {wanted} columns");
+            return Err(SqlError::syntax(message).with_hint("values go to columns by their place"));
+        }
+    }
+    Ok(())
+}
+
+/// The timestamp field of a window must be there, and a time.
+fn check_time(window: &Window, input: &Schema) -> Result<()> {
+    let Some(field) = window.timestamp_field.as_ref().map(folded) else { return Ok(()) };
+    let Ok(column) = input.field_with_name(&field) else {
+        return Err(SqlError::new("42703", format!("timestamp field \"{field}\" is no column of the window's input")));
+    };
+    match column.data_type() {
+        DataType::Timestamp(..) | DataType::Int64 | DataType::Int32 => Ok(()),
+        _ => {
+            let given = crate::pg_type::sql_name(column);
+            let message = format!(
+                "timestamp field \"{field}\" is {given}, and must be a timestamp or an integer in milliseconds"
+            );
+            Err(SqlError::new("42804", message))
+        }
     }
 }
 
@@ -286,7 +353,7 @@ fn note_native(component: &ComponentSpec, made: &Made, schemas: &mut Schemas) {
         Made::Bolt(make) => make().declare(&mut streams),
     }
     for (stream, fields) in streams.iter() {
-        let field = |name: &str| Field::new(name, arrow::datatypes::DataType::Utf8, true);
+        let field = |name: &str| Field::new(name, DataType::Utf8, true);
         let schema = Arc::new(Schema::new(fields.map(field).collect::<Vec<_>>()));
         schemas.insert((component.name.clone(), stream.to_owned()), schema);
     }
@@ -297,7 +364,11 @@ fn note_native(component: &ComponentSpec, made: &Made, schemas: &mut Schemas) {
 fn input_schema(component: &ComponentSpec, schemas: &Schemas) -> Result<Option<SchemaRef>> {
     let mut common: Option<SchemaRef> = None;
     for input in &component.inputs {
-        let Some(schema) = schemas.get(&(input.source.clone(), input.stream.clone())) else { return Ok(None) };
+        let Some(schema) = schemas.get(&(input.source.clone(), input.stream.clone())) else {
+            let known = schemas.keys().any(|(source, _)| *source == input.source);
+            let message = format!("component \"{}\" has no stream \"{}\"", input.source, input.stream);
+            return if known { Err(SqlError::new("42704", message).at_place(input.position)) } else { Ok(None) };
+        };
         match &common {
             None => common = Some(Arc::clone(schema)),
             Some(first) if same_columns(first, schema) => {}

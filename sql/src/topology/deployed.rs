@@ -15,6 +15,9 @@ use super::stored::StoredTopology;
 use crate::database::Database;
 use crate::error::{Result, SqlError};
 
+/// Who goes back to a checkpoint so often is shown as failing.
+const FAILING_RESTORES: u32 = 3;
+
 /// A topology that is there.
 pub(crate) struct Deployed {
     stored: Mutex<StoredTopology>,
@@ -27,7 +30,7 @@ pub(crate) struct Deployed {
 impl Deployed {
     /// Starts a topology, from its last checkpoint if there is one.
     pub fn start(database: &Database, stored: StoredTopology, built: Built) -> Result<Deployed> {
-        let Built { topology, relations } = built;
+        let Built { topology, relations, .. } = built;
         let running = start(database, &stored, &topology)?;
         let running = RwLock::new(Some(Arc::new(running)));
         Ok(Deployed { stored: Mutex::new(stored), relations, topology, running })
@@ -69,10 +72,16 @@ impl Deployed {
     /// Its status, as it is shown.
     pub fn status(&self) -> &'static str {
         match self.running.read().as_ref().map(|running| running.status()) {
+            Some(Status::Active) if self.is_failing() => "failing",
             Some(Status::Active) => "active",
             Some(Status::Inactive) => "inactive",
             Some(Status::Killed) | None => "stopping",
         }
+    }
+
+    /// Whether it goes back to its last checkpoint again and again.
+    fn is_failing(&self) -> bool {
+        self.running.read().as_ref().is_some_and(|running| running.restores() >= FAILING_RESTORES)
     }
 
     /// What its tasks have counted.

@@ -14,19 +14,19 @@ use crate::statement::{self, BoltCode, Component, ComponentQuery, CreateTopology
 /// Settings of a stream spout that aren't settings of the engine's.
 const START: &str = "start";
 
-/// What CREATE TOPOLOGY describes, and whether it is to be active from the start.
+/// What CREATE TOPOLOGY describes, and whether it is to be active from the start, if it says so.
 pub(crate) fn spec_of(
     statement: &Statement,
     create: &CreateTopology,
     natives: &Natives,
-) -> Result<(TopologySpec, bool)> {
+) -> Result<(TopologySpec, Option<bool>)> {
     let reader = Reader { statement, natives };
-    let mut active = true;
+    let mut active = None;
     let mut config = Config::default();
     let mut sources = FluxSources::default();
     for (name, value) in &create.options {
         match name.value.as_str() {
-            "initial_status" => active = reader.is_active(name, value)?,
+            "initial_status" => active = Some(reader.is_active(name, value)?),
             source if create.flux.is_some() && sources.take(source, value) => {}
             _ => reader.set(&mut config, name, value)?,
         }

@@ -35,6 +35,11 @@ impl BoltQuery {
         Ok(SoloCircuit::new(&self.plan, self.input)?)
     }
 
+    /// What state built by it fits.
+    pub fn fingerprint(&self) -> String {
+        crate::lowering::fingerprint(&self.plan)
+    }
+
     /// The names of the columns it emits.
     pub fn fields(&self) -> impl Iterator<Item = &String> {
         self.output_schema.fields().iter().map(|field| field.name())

@@ -21,6 +21,8 @@ pub(crate) struct StoredTopology {
     pub active: bool,
     /// Executors of components, where they were changed.
     pub executors: BTreeMap<String, usize>,
+    /// What the checkpoints of components were made by, of those that are in checkpoints.
+    pub kept_by: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -29,9 +31,15 @@ struct Version {
 }
 
 impl StoredTopology {
-    pub fn new(name: &str, sql: &str, active: bool) -> StoredTopology {
+    pub fn new(name: &str, sql: &str, active: bool, kept_by: BTreeMap<String, String>) -> StoredTopology {
         let (name, sql) = (name.to_owned(), sql.to_owned());
-        StoredTopology { version: VERSION, name, sql, active, executors: BTreeMap::new() }
+        StoredTopology { version: VERSION, name, sql, active, executors: BTreeMap::new(), kept_by }
+    }
+
+    /// A component whose part of the checkpoints doesn't fit what is to take its place.
+    pub fn misfit(&self, kept_by: &BTreeMap<String, String>) -> Option<&str> {
+        let differs = |(name, old): &(&String, &String)| kept_by.get(*name).is_some_and(|new| new != *old);
+        self.kept_by.iter().find(differs).map(|(name, _)| name.as_str())
     }
 
     /// The write that keeps it.

@@ -31,13 +31,14 @@ pub(super) fn window_bolt(
     columns: usize,
     window: &Window,
     key: &[String],
-) -> Box<dyn Fn() -> Box<dyn Bolt> + Send + Sync> {
+) -> monsoon_topology::Result<Box<dyn Fn() -> Box<dyn Bolt> + Send + Sync>> {
     let sessions = matches!(window.form, WindowForm::Session { .. });
     let mut window = storm_window(window);
     if sessions {
         window = window.key(key);
     }
-    Box::new(move || Box::new(Windowed::new(window.clone(), WindowQuery { query: query.clone(), columns })))
+    window.check()?;
+    Ok(Box::new(move || Box::new(Windowed::new(window.clone(), WindowQuery { query: query.clone(), columns }))))
 }
 
 fn storm_window(window: &Window) -> windowed::Window {

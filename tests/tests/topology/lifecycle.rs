@@ -46,11 +46,21 @@ async fn a_topology_is_deactivated_rebalanced_replaced_restarted_and_killed() {
     client.run(&format!("CREATE OR REPLACE {COUNTING}; INSERT INTO events VALUES (3)")).await;
     client.wait_for(COUNTS, &["1|2", "2|2", "3|2"]).await;
 
+    // What is kept by task can't go to another number of tasks, and another query can't go on from it.
+    let four = &COUNTING.replace("TASKS 4", "TASKS 3");
+    let other = &COUNTING.replace("count(*)", "count(*) + 1");
+    for changed in [four, other] {
+        let (sqlstate, message) = client.refusal(&format!("CREATE OR REPLACE {changed}")).await;
+        assert_eq!(sqlstate, "55000", "{message}");
+    }
+    client.run("INSERT INTO events VALUES (1)").await;
+    client.wait_for(COUNTS, &["1|3", "2|2", "3|2"]).await;
+
     client.run("KILL TOPOLOGY counting WAIT '5 s'").await;
     assert_eq!(client.rows("SHOW TOPOLOGIES").await, Vec::<String>::new());
     // Nothing of it is left: a new one of the name counts from the first row.
     client.run(&format!("TRUNCATE counts; CREATE {COUNTING}")).await;
-    client.wait_for(COUNTS, &["1|2", "2|2", "3|2"]).await;
+    client.wait_for(COUNTS, &["1|3", "2|2", "3|2"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -68,7 +78,7 @@ async fn what_is_wrong_is_refused_with_its_reason() {
             "\"plain\" is not a stream: its rows can change, and a tuple can't be taken back",
         ),
         (
-            "CREATE TOPOLOGY t AS SPOUT s USING STREAM events BOLT b USING INSERT INTO counts FIELDS GROUPING (x) ON s".into(),
+            "CREATE TOPOLOGY t AS SPOUT s USING STREAM events BOLT b USING INSERT INTO plain FIELDS GROUPING (x) ON s".into(),
             "42P17",
             "invalid topology: \"b\" groups stream \"default\" of \"s\": invalid topology: there is no field \"x\" among [\"k\"]",
         ),
@@ -81,6 +91,16 @@ async fn what_is_wrong_is_refused_with_its_reason() {
             "CREATE TOPOLOGY t AS SPOUT s USING STREAM events BOLT b USING NATIVE 'nope' SHUFFLE GROUPING ON s".into(),
             "42704",
             "there is no native bolt \"nope\"",
+        ),
+        (
+            "CREATE TOPOLOGY t AS SPOUT s USING STREAM events BOLT b USING INSERT INTO counts GLOBAL GROUPING ON s".into(),
+            "42601",
+            "\"s\" emits 1 values, and \"counts\" has 2 columns",
+        ),
+        (
+            "CREATE TOPOLOGY t AS SPOUT s USING STREAM events BOLT b USING SQL (SELECT k FROM input) SHUFFLE GROUPING ON s STREAM x".into(),
+            "42704",
+            "component \"s\" has no stream \"x\"",
         ),
         (
             "CREATE TOPOLOGY t WITH (no_such = 1) AS SPOUT s USING STREAM events".into(),

@@ -38,9 +38,18 @@ impl Spout for DrpcSpout {
     }
 
     fn open(&mut self, context: &TaskContext) -> Outcome {
-        let waker = context.waker();
-        self.drpc.serve(&self.function, waker.clone());
-        self.waker = Some(waker);
+        self.waker = Some(context.waker());
+        Ok(())
+    }
+
+    fn activate(&mut self, _: &mut SpoutCollector) -> Outcome {
+        self.waker.iter().for_each(|waker| self.drpc.serve(&self.function, waker.clone()));
+        Ok(())
+    }
+
+    /// Nobody serves the function meanwhile: who asks is told at once.
+    fn deactivate(&mut self, _: &mut SpoutCollector) -> Outcome {
+        self.waker.iter().for_each(|waker| self.drpc.retire(&self.function, waker));
         Ok(())
     }
 

@@ -63,21 +63,30 @@ fn d02_a_function_that_nobody_serves_is_refused() {
 #[test]
 fn what_waits_fails_when_the_last_server_goes() {
     let drpc = Arc::new(Drpc::default());
+    let served = PolledFunction::serve(drpc.clone(), "exclaim");
+    let waiting = ask(&drpc, "later");
+    drop(served);
+    assert!(matches!(waiting.recv_timeout(SOON).unwrap(), Err(DrpcError::Failed(_))));
+}
+
+#[test]
+fn nobody_serves_a_function_while_its_topology_is_inactive() {
+    let drpc = Arc::new(Drpc::default());
     let running = exclaim(&drpc);
     ask(&drpc, "aaa").recv_timeout(SOON).unwrap().unwrap();
     running.deactivate().unwrap();
-    let waiting = ask(&drpc, "later");
-    drop(running);
-    assert!(matches!(waiting.recv_timeout(SOON).unwrap(), Err(DrpcError::Failed(_))));
+    let deadline = std::time::Instant::now() + SOON;
+    while drpc.ask("exclaim", "bbb", Box::new(|_| ())).is_ok() {
+        assert!(std::time::Instant::now() < deadline, "the spout goes on taking requests");
+    }
+    running.activate().unwrap();
+    assert_eq!(ask(&drpc, "ccc").recv_timeout(SOON).unwrap(), Ok("ccc!!!".into()));
 }
 
 #[test]
 fn d01_what_was_given_up_is_not_worked_on() {
     let drpc = Arc::new(Drpc::default());
-    let running = exclaim(&drpc);
-    ask(&drpc, "aaa").recv_timeout(SOON).unwrap().unwrap();
-    running.deactivate().unwrap();
-    assert!(running.wait_settled(SOON));
+    let _served = PolledFunction::serve(drpc.clone(), "exclaim");
     let id = drpc.ask("exclaim", "x", Box::new(|_| ())).unwrap();
     drpc.give_up(id);
     assert_eq!(drpc.next("exclaim"), None);
@@ -86,13 +95,11 @@ fn d01_what_was_given_up_is_not_worked_on() {
 #[test]
 fn only_so_many_requests_wait() {
     let drpc = Arc::new(Drpc::default());
-    let running = exclaim(&drpc);
-    ask(&drpc, "aaa").recv_timeout(SOON).unwrap().unwrap();
-    running.deactivate().unwrap();
-    assert!(running.wait_settled(SOON));
-    // What was asked before the spout knew may have been taken.
-    let refused = (0..=2 * WAITING_MAX).find_map(|_| drpc.ask("exclaim", "x", Box::new(|_| ())).err());
-    assert_eq!(refused, Some(DrpcError::Busy("exclaim".into())));
+    let _served = PolledFunction::serve(drpc.clone(), "exclaim");
+    let taken = (0..).take_while(|_| drpc.ask("exclaim", "x", Box::new(|_| ())).is_ok()).count();
+    assert_eq!(taken, WAITING_MAX);
+    let refused = drpc.ask("exclaim", "x", Box::new(|_| ()));
+    assert_eq!(refused, Err(DrpcError::Busy("exclaim".into())));
 }
 
 #[test]

@@ -114,7 +114,16 @@ impl Running {
         let ts = match &mut self.clock {
             None => now.as_millis(),
             Some(clock) => {
-                let ts = clock.timestamps.of(tuple)?;
+                let ts = match clock.timestamps.of(tuple) {
+                    Ok(ts) => ts,
+                    // Going back to the checkpoint would bring the same tuple again, for ever: it is told, and left out.
+                    Err(failure) if self.exactly_once => {
+                        collector.report_error(format!("a tuple was left out: {failure}"));
+                        collector.ack(tuple);
+                        return Ok(());
+                    }
+                    Err(failure) => return Err(failure),
+                };
                 clock.track(input, ts, now);
                 ts
             }

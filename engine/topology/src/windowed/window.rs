@@ -190,7 +190,7 @@ impl Window {
     }
 
     /// What is wrong with it, if anything is.
-    pub(crate) fn check(&self) -> Result<()> {
+    pub fn check(&self) -> Result<()> {
         let (shape, time) = (self.shape()?, self.time()?);
         self.key_fields()?;
         if let Shape::Windows(spec) = shape {

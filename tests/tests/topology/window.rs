@@ -1,0 +1,43 @@
+//! Windows from SQL.
+
+use crate::client::Client;
+use crate::server_process::ServerProcess;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_window_is_answered_by_itself() {
+    let server = ServerProcess::start("topology-window");
+    let client = Client::connect(&server).await;
+    client
+        .run(
+            "CREATE STREAM events (k TEXT, v BIGINT, at TIMESTAMP);
+             CREATE TABLE by_count (n BIGINT, total BIGINT);
+             CREATE TABLE by_time (until TIMESTAMP, k TEXT, n BIGINT);
+             CREATE TABLE visits (k TEXT, n BIGINT);
+             CREATE TABLE late (late_tuple TEXT);
+             CREATE TOPOLOGY windows WITH (checkpoint_interval = '100 ms') AS
+               SPOUT source USING STREAM events
+               BOLT three USING WINDOW (SELECT count(*) AS n, sum(v)::BIGINT AS total FROM input)
+                    LENGTH 3 ROWS TUMBLING GLOBAL GROUPING ON source
+               BOLT store_three USING INSERT INTO by_count GLOBAL GROUPING ON three
+               BOLT ten USING WINDOW (SELECT max(window_end), k, count(*) FROM input GROUP BY k)
+                    LENGTH INTERVAL '10 s' TUMBLING TIMESTAMP FIELD at WATERMARK INTERVAL '100 ms' LATE STREAM late
+                    GLOBAL GROUPING ON source
+               BOLT store_ten USING INSERT INTO by_time GLOBAL GROUPING ON ten
+               BOLT store_late USING INSERT INTO late GLOBAL GROUPING ON ten STREAM late
+               BOLT sessions USING WINDOW (SELECT k, count(*) FROM input GROUP BY k)
+                    SESSION GAP INTERVAL '5 s' TIMESTAMP FIELD at WATERMARK INTERVAL '100 ms'
+                    FIELDS GROUPING (k) ON source
+               BOLT store_visits USING INSERT INTO visits GLOBAL GROUPING ON sessions;
+             INSERT INTO events VALUES
+               ('a', 1, '2026-01-01 10:00:01'), ('a', 2, '2026-01-01 10:00:02'), ('b', 3, '2026-01-01 10:00:03'),
+               ('a', 4, '2026-01-01 10:00:12'), ('b', 5, '2026-01-01 10:00:13'), ('a', 6, '2026-01-01 10:00:40')",
+        )
+        .await;
+    client.wait_for("SELECT * FROM by_count ORDER BY total", &["3|6", "3|15"]).await;
+    let by_time =
+        ["2026-01-01 10:00:10|a|2", "2026-01-01 10:00:10|b|1", "2026-01-01 10:00:20|a|1", "2026-01-01 10:00:20|b|1"];
+    client.wait_for("SELECT * FROM by_time ORDER BY until, k", &by_time).await;
+    client.wait_for("SELECT * FROM visits ORDER BY k, n", &["a|1", "a|2", "b|1", "b|1"]).await;
+    client.run("INSERT INTO events VALUES ('c', 7, '2026-01-01 10:00:05')").await;
+    client.wait_for("SELECT count(*) FROM late", &["1"]).await;
+}
