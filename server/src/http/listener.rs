@@ -69,6 +69,7 @@ async fn serve(
         .timer(TokioTimer::new())
         .header_read_timeout(limits.read_timeout)
         .max_buf_size(limits.head_bytes_max)
+        .max_header_size(limits.head_bytes_max)
         .serve_connection(stream, TowerToHyperService::new(router));
     tokio::pin!(connection);
     let ended = tokio::select! {
