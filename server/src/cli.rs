@@ -75,25 +75,29 @@ fn serve(matches: &ArgMatches, with_demo: bool) -> Result<ExitCode, StartError> 
 
 async fn serve_until_stopped(settings: &Settings, with_demo: bool) -> Result<(), StartError> {
     let shutdown = server::shutdown_on_signals()?;
-    let listener = server::listen(settings).await?;
-    let address = listener.local_addr().unwrap_or(settings.postgres);
+    let doors = server::listen(settings).await?;
+    let address = doors.postgres.local_addr().unwrap_or(settings.postgres);
+    let http = doors.http.as_ref().and_then(|listener| listener.local_addr().ok());
     let database = server::open(settings).await?;
     if with_demo {
         demo::create(&database).await?;
     }
-    announce(address, with_demo);
-    if !address.ip().is_loopback() {
+    announce(address, http, with_demo);
+    for address in [Some(address), http].into_iter().flatten().filter(|address| !address.ip().is_loopback()) {
         tracing::warn!(%address, "serving without password and without encryption on an address others can reach");
     }
-    server::run(settings, listener, database, shutdown).await?;
+    server::run(settings, doors, database, shutdown).await?;
     tracing::info!("stopped");
     Ok(())
 }
 
 /// Says where to connect. A closed stdout is no reason not to serve.
-fn announce(address: SocketAddr, with_demo: bool) {
+fn announce(address: SocketAddr, http: Option<SocketAddr>, with_demo: bool) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "monsoon {} is ready: {}", env!("CARGO_PKG_VERSION"), server::connect_command(address));
+    if let Some(http) = http {
+        let _ = writeln!(out, "topologies and DRPC over HTTP: http://{http}");
+    }
     if with_demo {
         let _ = writeln!(out, "{}", demo::HINT);
     }

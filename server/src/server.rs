@@ -9,15 +9,33 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::http;
 use crate::postgres::{self, Engine, Limits};
 use crate::settings::{Setting, Settings, TABLE};
 use crate::start_error::StartError;
 
-/// Takes the address. First of all, so that a second server on the same address fails before it touches data.
-pub async fn listen(settings: &Settings) -> Result<TcpListener, StartError> {
-    let address = settings.postgres;
+/// Where clients come in.
+#[derive(Debug)]
+pub struct Doors {
+    /// The Postgres protocol.
+    pub postgres: TcpListener,
+    /// HTTP, unless it is off.
+    pub http: Option<TcpListener>,
+}
+
+/// Takes the addresses. First of all, so that a second server on the same address fails before it touches data.
+pub async fn listen(settings: &Settings) -> Result<Doors, StartError> {
+    let postgres = bind(settings.postgres, "postgres").await?;
+    let http = match settings.http.0 {
+        Some(address) => Some(bind(address, "http").await?),
+        None => None,
+    };
+    Ok(Doors { postgres, http })
+}
+
+async fn bind(address: SocketAddr, setting: &'static str) -> Result<TcpListener, StartError> {
     let bound = TcpListener::bind(address).await;
-    bound.map_err(|error| StartError::Address { address, reason: error.to_string() })
+    bound.map_err(|error| StartError::Address { address, setting, reason: error.to_string() })
 }
 
 /// Opens the database.
@@ -51,7 +69,7 @@ fn shown_settings(settings: &Settings) -> Arc<[ShownSetting]> {
 /// Serves a database until `shutdown` is true or its engine fails, then closes it.
 pub async fn run(
     settings: &Settings,
-    listener: TcpListener,
+    doors: Doors,
     database: Arc<Database>,
     mut shutdown: watch::Receiver<bool>,
 ) -> Result<(), StartError> {
@@ -66,9 +84,21 @@ pub async fn run(
         stop.send_replace(true);
         end
     });
-    postgres::run(listener, engine, limits(settings), stopped).await;
+    let http = async {
+        if let Some(listener) = doors.http {
+            http::run(listener, database.clone(), http_limits(settings), stopped.clone()).await;
+        }
+    };
+    tokio::join!(postgres::run(doors.postgres, engine, limits(settings), stopped.clone()), http);
     database.shutdown().await;
     end.await.unwrap_or(Ok(()))
+}
+
+/// The bounds of the HTTP door.
+fn http_limits(settings: &Settings) -> http::Limits {
+    let default = http::Limits::default();
+    let write_timeout = settings.write_timeout.duration().unwrap_or(default.write_timeout);
+    http::Limits { write_timeout, ..default }
 }
 
 /// The front door's bounds.

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 pub use docs::markdown;
 pub use source::{Sources, flags};
-pub use value::{Bytes, Millis, Tasks, Value};
+pub use value::{Bytes, Door, Millis, Tasks, Value};
 
 /// A row of the table.
 #[derive(Debug, Clone, Copy)]
@@ -81,7 +81,10 @@ settings! {
     /// Address the Postgres protocol is served on. Connections are not authenticated in this version, so an address that
     /// other machines can reach needs `allow-insecure-remote`.
     postgres "postgres": SocketAddr = "127.0.0.1:5440";
-    /// Serve the Postgres protocol on an address that other machines can reach, without password and without encryption:
+    /// Address that HTTP is served on: health, DRPC, topologies; `off` turns it off. As with `postgres`, an address that other machines
+    /// can reach needs `allow-insecure-remote`.
+    http "http": Door = "127.0.0.1:8440";
+    /// Serve the Postgres protocol or HTTP on an address that other machines can reach, without password and without encryption:
     /// whoever reaches the port can do everything.
     allow_insecure_remote "allow-insecure-remote": bool = "false";
     /// Memory for the state of streams, tables and views. When it is used up, writes are refused until something is dropped.
@@ -114,12 +117,14 @@ settings! {
 impl Settings {
     /// Refuses values that are wrong together.
     pub fn check(&self) -> Result<(), SettingError> {
-        if !self.postgres.ip().is_loopback() && !self.allow_insecure_remote {
-            return Err(SettingError(format!(
-                "postgres = {} can be reached from other machines, and this version has neither passwords nor encryption: \
-                 use a loopback address, or allow-insecure-remote if the network is trusted",
-                self.postgres
-            )));
+        for (name, address) in [("postgres", Some(self.postgres)), ("http", self.http.0)] {
+            let Some(remote) = address.filter(|address| !address.ip().is_loopback()) else { continue };
+            if !self.allow_insecure_remote {
+                return Err(SettingError(format!(
+                    "{name} = {remote} can be reached from other machines, and this version has neither passwords nor encryption: \
+                     use a loopback address, or allow-insecure-remote if the network is trusted"
+                )));
+            }
         }
         let small = [
             ("memory-limit", self.memory_limit.0, 64 << 20),

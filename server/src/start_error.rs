@@ -15,10 +15,12 @@ pub enum StartError {
     #[error("{0}")]
     Setting(#[from] SettingError),
     /// The address can't be listened on (exit code 3).
-    #[error("can't listen on {address}: {reason}; stop what uses it, or choose another with --postgres")]
+    #[error("can't listen on {address}: {reason}; stop what uses it, or choose another with --{setting}")]
     Address {
         /// The address.
         address: SocketAddr,
+        /// The setting it comes from.
+        setting: &'static str,
         /// The system's words.
         reason: String,
     },

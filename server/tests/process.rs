@@ -27,7 +27,7 @@ struct Server {
 impl Server {
     fn start(directory: &Path, command: &str) -> Server {
         let directory = directory.to_str().expect("a plain path");
-        let mut command = monsoon(&[command, "--data", directory, "--postgres", "127.0.0.1:0"]);
+        let mut command = monsoon(&[command, "--data", directory, "--postgres", "127.0.0.1:0", "--http", "off"]);
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the binary runs");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("its output")).read_line(&mut line).expect("a line");
@@ -72,12 +72,15 @@ fn each_refusal_to_start_has_its_line_and_exit_code() {
     assert_eq!((code, line.lines().count()), (Some(2), 1), "{line}");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
-    let (code, line) = refused(&["server", "--postgres", &address, "--data", path]);
+    let (code, line) = refused(&["server", "--postgres", &address, "--http", "off", "--data", path]);
     assert_eq!((code, line.lines().count()), (Some(3), 1), "{line}");
     assert!(line.contains(&address) && line.starts_with("monsoon: "), "{line}");
+    let (code, line) = refused(&["server", "--postgres", "127.0.0.1:0", "--http", &address, "--data", path]);
+    assert_eq!((code, line.lines().count()), (Some(3), 1), "{line}");
+    assert!(line.contains("--http"), "{line}");
 
     let server = Server::start(directory.path(), "server");
-    let (code, line) = refused(&["server", "--postgres", "127.0.0.1:0", "--data", path]);
+    let (code, line) = refused(&["server", "--postgres", "127.0.0.1:0", "--http", "off", "--data", path]);
     assert_eq!((code, line.lines().count()), (Some(4), 1), "{line}");
     server.stop();
 }

@@ -24,11 +24,10 @@ use super::guard::Stop;
 use super::reply::{self, Severity};
 use super::startup::{self, PROTOCOL_3_0, Startup};
 use super::writer::Writer;
+use crate::accept::accept;
 
 /// Sockets beyond the logged-in ones: logins, cancel requests, refusals.
 const SOCKETS_EXTRA: usize = 100;
-const ACCEPT_DELAY_MIN: Duration = Duration::from_millis(10);
-const ACCEPT_DELAY_MAX: Duration = Duration::from_secs(1);
 
 /// What all connections share.
 struct Shared<B> {
@@ -79,25 +78,13 @@ async fn accept_forever<B: Backend>(
     sockets: &Arc<Semaphore>,
     tasks: &mut JoinSet<()>,
 ) {
-    let mut delay = ACCEPT_DELAY_MIN;
     loop {
         tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => {
-                    delay = ACCEPT_DELAY_MIN;
-                    match sockets.clone().try_acquire_owned() {
-                        Ok(permit) => {
-                            tasks.spawn(serve(shared.clone(), stream, peer, permit));
-                        }
-                        Err(_) => refuse(&stream),
-                    }
+            (stream, peer) = accept(listener) => match sockets.clone().try_acquire_owned() {
+                Ok(permit) => {
+                    tasks.spawn(serve(shared.clone(), stream, peer, permit));
                 }
-                Err(error) => {
-                    // Out of file descriptors, most likely: it passes when clients leave.
-                    tracing::warn!(%error, "can't accept a connection; trying again");
-                    tokio::time::sleep(delay).await;
-                    delay = (delay * 2).min(ACCEPT_DELAY_MAX);
-                }
+                Err(_) => refuse(&stream),
             },
             Some(ended) = tasks.join_next() => {
                 if let Err(error) = ended {
@@ -126,9 +113,6 @@ async fn serve<B: Backend>(
     peer: SocketAddr,
     _socket: OwnedSemaphorePermit,
 ) {
-    if let Err(error) = set_options(&stream) {
-        tracing::debug!(%error, %peer, "can't set socket options");
-    }
     // One deadline from here to ReadyForQuery, whatever the client asks for in between.
     let deadline = Instant::now() + shared.limits.login_timeout;
     let opened = tokio::time::timeout_at(deadline, open(&shared, &mut stream)).await;
@@ -167,14 +151,6 @@ async fn serve<B: Backend>(
 
 fn login_timeout(limits: &Limits) -> SqlError {
     SqlError::new("57014", format!("login took longer than {} s", limits.login_timeout.as_secs()))
-}
-
-/// Notices dead clients, and sends small answers at once.
-fn set_options(stream: &TcpStream) -> std::io::Result<()> {
-    stream.set_nodelay(true)?;
-    let keepalive =
-        socket2::TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(10));
-    socket2::SockRef::from(stream).set_tcp_keepalive(&keepalive)
 }
 
 /// Reads the startup packet and takes a place among the connections.

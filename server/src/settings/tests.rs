@@ -27,8 +27,19 @@ fn mistakes_are_named() {
     );
     assert!(message(&[("postgres", "0.0.0.0:5440")], "").contains("allow-insecure-remote"));
     assert!(read(&[("postgres", "0.0.0.0:5440"), ("allow-insecure-remote", "true")], "").is_ok());
+    assert!(message(&[("http", "[::]:8440")], "").starts_with("http = [::]:8440 can be reached"));
+    assert_eq!(
+        message(&[("http", "no")], ""),
+        "http = \"no\": expected an IP address and a port, such as 127.0.0.1:5440, or off"
+    );
     assert!(message(&[("max-connections", "0")], "").contains("at least 1"));
     assert!(message(&[], "data = [1]").contains("array"));
+}
+
+#[test]
+fn http_can_be_off() {
+    assert_eq!(read(&[("http", "off")], "").expect("settings").http, Door(None));
+    assert!(read(&[], "").expect("defaults").http.0.is_some());
 }
 
 #[test]
@@ -47,7 +58,7 @@ fn every_setting_has_a_flag_and_a_sentence() {
         assert!(flags.iter().any(|flag| flag.get_long() == Some(setting.name)), "{}", setting.name);
         assert!(setting.doc.trim().ends_with('.'), "{}", setting.name);
     }
-    assert_eq!(TABLE[3].environment(), "MONSOON_MEMORY_LIMIT");
+    assert_eq!(TABLE[4].environment(), "MONSOON_MEMORY_LIMIT");
 }
 
 #[test]

@@ -31,6 +31,10 @@ impl Millis {
     }
 }
 
+/// The address of a way in that can be turned off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Door(pub Option<SocketAddr>);
+
 /// A number of threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tasks(pub usize);
@@ -61,6 +65,21 @@ impl Value for SocketAddr {
 
     fn show(&self) -> String {
         self.to_string()
+    }
+}
+
+impl Value for Door {
+    const KIND: &'static str = "address or off";
+
+    fn read(text: &str) -> Result<Self, String> {
+        if text == "off" {
+            return Ok(Door(None));
+        }
+        SocketAddr::read(text).map(|address| Door(Some(address))).map_err(|expected| format!("{expected}, or off"))
+    }
+
+    fn show(&self) -> String {
+        self.0.map_or_else(|| "off".to_owned(), |address| address.show())
     }
 }
 

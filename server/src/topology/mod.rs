@@ -114,7 +114,7 @@ fn statement(verb: &str, matches: &ArgMatches) -> Result<String, StartError> {
 }
 
 /// A name as SQL takes it, whatever is in it.
-fn quoted_name(name: &str) -> String {
+pub(crate) fn quoted_name(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 

@@ -176,6 +176,13 @@ impl Database {
         Session::new(Arc::clone(self), start)
     }
 
+    /// Asks a function that a topology serves, as SQL's `drpc(function, args)` does. Dropping the future gives the request up.
+    ///
+    /// Errors: 42883 nobody serves it, 53400 too many requests wait, 38000 the topology could not answer, 57014 no answer in time.
+    pub async fn ask(&self, function: &str, args: &str) -> Result<String, SqlError> {
+        crate::function::drpc::ask(&self.drpc, function, args).await
+    }
+
     /// Returns the reason when the engine has stopped writing: views no longer move, and the process should end.
     pub async fn failed(&self) -> String {
         self.engine.failed().await.to_string()

@@ -1,4 +1,4 @@
-//! `drpc(function, args)`: asks a function that a topology serves.
+//! `drpc(function, args)`: asks a function that a topology serves. The HTTP door asks in the same way.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,7 +75,7 @@ impl AsyncScalarUDFImpl for DrpcFunction {
         let mut answers = Vec::with_capacity(rows);
         for (function, args) in requests {
             answers.push(match (function, args) {
-                (Some(function), Some(args)) => Some(ask(&self.drpc, &function, &args).await?),
+                (Some(function), Some(args)) => Some(ask(&self.drpc, &function, &args).await.map_err(refused)?),
                 _ => None,
             });
         }
@@ -95,27 +95,27 @@ impl Drop for Waiting<'_> {
     }
 }
 
-async fn ask(drpc: &Drpc, function: &str, args: &str) -> Result<String> {
+/// Asks a function that a topology serves and waits for its answer. Dropping the future gives the request up.
+///
+/// Errors: 42883 nobody serves it, 53400 too many requests wait, 38000 the topology could not answer, 57014 it took too long.
+pub(crate) async fn ask(drpc: &Drpc, function: &str, args: &str) -> Result<String, SqlError> {
     let (reply, answer) = tokio::sync::oneshot::channel();
     let asked = drpc.ask(function, args, Box::new(move |answer| drop(reply.send(answer))));
     let _waiting = Waiting { drpc, id: asked.map_err(failed)? };
     match tokio::time::timeout(TIMEOUT, answer).await {
-        Ok(Ok(Ok(answer))) => Ok(answer),
-        Ok(Ok(Err(error))) => Err(failed(error)),
+        Ok(Ok(answer)) => answer.map_err(failed),
         Ok(Err(_)) => Err(failed(DrpcError::Failed("the request was lost".into()))),
-        Err(_) => {
-            Err(refused(SqlError::new("57014", format!("function \"{function}\" has not answered in {TIMEOUT:?}"))))
-        }
+        Err(_) => Err(SqlError::new("57014", format!("function \"{function}\" has not answered in {TIMEOUT:?}"))),
     }
 }
 
-fn failed(error: DrpcError) -> DataFusionError {
+fn failed(error: DrpcError) -> SqlError {
     let sqlstate = match &error {
         DrpcError::NoFunction(_) => "42883",
         DrpcError::Busy(_) => "53400",
         DrpcError::Failed(_) => "38000",
     };
-    refused(SqlError::new(sqlstate, error.to_string()))
+    SqlError::new(sqlstate, error.to_string())
 }
 
 fn refused(error: SqlError) -> DataFusionError {

@@ -5,7 +5,7 @@
 
 mod catalog_function;
 mod cell;
-mod drpc;
+pub(crate) mod drpc;
 mod hop_starts;
 mod json_build;
 mod json_operator;

@@ -27,7 +27,7 @@ pub fn binary() -> PathBuf {
 pub fn spawn(data: &Path, log: &Path) -> Result<Child> {
     let log = File::options().create(true).append(true).open(log)?;
     let child = Command::new(binary())
-        .args(["server", "--postgres", "127.0.0.1:0", "--data"])
+        .args(["server", "--postgres", "127.0.0.1:0", "--http", "off", "--data"])
         .arg(data)
         .env("MONSOON_LOG_LEVEL", "warn")
         .stdin(Stdio::null())
