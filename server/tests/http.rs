@@ -254,7 +254,7 @@ async fn what_is_too_long_or_too_slow_is_refused() {
     let long = "x".repeat((1 << 20) + 1);
     assert_eq!(server.post("/drpc/exclaim", &long[1..]).await.status, 200);
     assert_eq!(server.post("/drpc/exclaim", &long).await.refusal().0, 413);
-    assert_eq!(server.get(&format!("/drpc/exclaim/{}", &long[..70_000])).await.status, 414);
+    assert_eq!(server.get(&format!("/drpc/exclaim/{}", &long[..70_000])).await.status, 431);
     let head = format!("GET /health HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", &long[..70_000]);
     assert_eq!(server.raw(&head).await.status, 431);
     let half = "POST /drpc/exclaim HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 4\r\n\r\nab";

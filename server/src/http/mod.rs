@@ -32,7 +32,7 @@ pub use listener::run;
 pub struct Limits {
     /// Connections at a time; one more is refused with status 503.
     pub connections_max: usize,
-    /// Length of a request's line and headers together (414 or 431), and so of a DRPC argument in a path.
+    /// Length of a request's line and headers together (431), and so of a DRPC argument in a path.
     pub head_bytes_max: usize,
     /// Length of a request's body (413).
     pub body_bytes_max: usize,
