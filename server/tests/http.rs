@@ -8,6 +8,7 @@ use monsoon::http::{self, Limits};
 use monsoon_sql::database::{Database, DatabaseConfig};
 use monsoon_sql::response::Response;
 use monsoon_sql::session::SessionStart;
+use monsoon_topology::drpc::PolledFunction;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -155,9 +156,8 @@ async fn a_topology_answers_drpc_and_its_failures_have_their_status() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_goes_away_gives_its_request_up() {
     let server = Server::start(Limits::default()).await;
-    server.serve_exclaim().await;
-    // Nobody takes requests from now on, so they wait.
-    server.sql("DEACTIVATE TOPOLOGY exclaim").await;
+    // It is served by somebody who takes no request, so they wait.
+    let _served = PolledFunction::serve(Arc::clone(server.database.drpc()), "exclaim");
     let mut waiting = Vec::new();
     let full = || server.database.ask("exclaim", "").now_or_never().is_some();
     for _ in 0..WAITING_MAX - 1 {
@@ -281,8 +281,7 @@ async fn one_connection_too_many_is_refused_until_idle_ones_are_closed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_waits_does_not_keep_the_server_from_stopping() {
     let server = Server::start(Limits { stop_grace: Duration::from_millis(100), ..Limits::default() }).await;
-    server.serve_exclaim().await;
-    server.sql("DEACTIVATE TOPOLOGY exclaim").await;
+    let _served = PolledFunction::serve(Arc::clone(server.database.drpc()), "exclaim");
     let mut client = server.connect().await;
     client.write_all(b"GET /drpc/exclaim/x HTTP/1.1\r\nHost: localhost\r\n\r\n").await.expect("sent");
     server.stop().await;

@@ -176,6 +176,11 @@ impl Database {
         Session::new(Arc::clone(self), start)
     }
 
+    /// The requests to functions that topologies serve: an embedding program can serve some of its own, with Trident or otherwise.
+    pub fn drpc(&self) -> &Arc<Drpc> {
+        &self.drpc
+    }
+
     /// Asks a function that a topology serves, as SQL's `drpc(function, args)` does. Dropping the future gives the request up.
     ///
     /// Errors: 42883 nobody serves it, 53400 too many requests wait, 38000 the topology could not answer, 57014 no answer in time.
