@@ -184,7 +184,7 @@ fn at_least(name: &str, value: i64, min: i64) -> Result<Value> {
 }
 
 /// `30 s`, `100ms`, `5 minutes` in milliseconds.
-pub fn parse_duration_ms(text: &str) -> Option<i64> {
+fn parse_duration_ms(text: &str) -> Option<i64> {
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let number: f64 = text[..digits].parse().ok()?;

@@ -51,7 +51,7 @@ pub use builder::{ComponentBuilder, Topology, TopologyBuilder};
 pub use clock::{Clock, ManualClock, Moment, SystemClock};
 pub use collector::{BasicCollector, BoltCollector, RemoteCollector, SpoutCollector, Waker};
 pub use component::{Basic, BasicBolt, Bolt, Spout};
-pub use config::{Config, parse_duration_ms};
+pub use config::Config;
 pub use context::{ComponentInfo, Guarantee, Input, TaskContext, TopologyInfo};
 pub use error::{Error, Failure, Outcome, Result};
 pub use error_log::ComponentError;

@@ -1,7 +1,7 @@
 //! Trident: streams in small batches with transaction ids, for programs that embed Monsoon.
 //!
 //! Knows batches, operations on them, spouts, states and their commit. Doesn't know SQL, circuits, Arrow, RocksDB or
-//! clients; of the tuple path it knows values, fields and failures only.
+//! clients; of the tuple path it knows values, fields, failures and the registry of DRPC requests only.
 //!
 //! ```
 //! use std::time::Duration;

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use datafusion::sql::sqlparser::ast::Ident;
-use monsoon_topology::{Topology, parse_duration_ms};
+use monsoon_topology::Topology;
 
 use super::Session;
 use super::resolve::{folded, position};
 use super::text_rows::{complete, text_rows};
 use crate::database::{Database, engine_error};
 use crate::error::{Result, SqlError};
+use crate::interval_text::parse_duration_ms;
 use crate::response::{Response, RowStream};
 use crate::statement::{CreateTopology, KillTopology, Statement, TopologyStatement};
 use crate::topology::{Deployed, StoredTopology, Surroundings, guarantee_word, invalid, removals, spec_of};
