@@ -42,6 +42,7 @@ impl Database {
             snapshot: &snapshot,
             natives: &self.config.natives,
             runtime: tokio::runtime::Handle::current(),
+            first_rows: stored.first_rows.clone(),
         };
         let built = surroundings.build(spec).await?;
         Deployed::start(self, stored, built)

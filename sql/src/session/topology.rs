@@ -117,6 +117,7 @@ impl Session {
             snapshot: &change.before,
             natives: &self.database.config.natives,
             runtime: tokio::runtime::Handle::current(),
+            first_rows: old.as_ref().map(|old| old.stored().first_rows).unwrap_or_default(),
         };
         let built = surroundings
             .build(spec)
@@ -132,7 +133,7 @@ impl Session {
         }
         // What is replaced stays active or inactive, unless it is said.
         let active = active.unwrap_or_else(|| old.as_ref().is_none_or(|old| old.stored().active));
-        let stored = StoredTopology::new(&name, &statement.sql, active, built.kept_by.clone());
+        let stored = StoredTopology::new(&name, &statement.sql, active, &built);
         in_background(&self.database, move |database| async move {
             // The new code goes on from the old one's last checkpoint.
             if let Some(old) = old {

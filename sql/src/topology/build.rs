@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use futures::StreamExt;
+use monsoon_batch::{ReadRequest, Rows};
 use monsoon_circuit::RelationId;
 use monsoon_topology::drpc::{DrpcSpout, ReturnResult};
 use monsoon_topology::multilang::{ShellBolt, ShellSpout};
@@ -21,7 +23,7 @@ use super::sql_bolt::{BoltQuery, SqlBolt};
 use super::stream_spout::{StreamSource, StreamSpout};
 use super::window_bolt::{window_bolt, window_schema};
 use crate::catalog::{Kind, Relation, Snapshot};
-use crate::database::{Database, Scope, Text, ViewDefinition, plan_view_query};
+use crate::database::{Database, Scope, Text, ViewDefinition, engine_error, plan_view_query};
 use crate::error::{Result, SqlError};
 use crate::session::folded;
 use crate::statement::Window;
@@ -38,6 +40,8 @@ pub(crate) struct Built {
     pub relations: Vec<RelationId>,
     /// What makes the checkpoints of each component that is in them: another maker can't go on from them.
     pub kept_by: BTreeMap<String, String>,
+    /// The first row of each spout that begins with the rows that come after it was created.
+    pub first_rows: BTreeMap<String, u64>,
 }
 
 /// What a topology is built with.
@@ -47,10 +51,22 @@ pub(crate) struct Surroundings<'a> {
     pub snapshot: &'a Arc<Snapshot>,
     pub natives: &'a Natives,
     pub runtime: Handle,
+    /// The first rows of spouts that have been created before ([`Built::first_rows`]).
+    pub first_rows: BTreeMap<String, u64>,
 }
 
 /// The columns of each stream that is known: by component and stream.
 type Schemas = HashMap<(String, String), SchemaRef>;
+
+/// What is found out while components are made.
+#[derive(Default)]
+struct Notes {
+    schemas: Schemas,
+    relations: Vec<RelationId>,
+    /// See [`Built::kept_by`], without the number of tasks.
+    makers: BTreeMap<String, String>,
+    first_rows: BTreeMap<String, u64>,
+}
 
 type MakeSpout = Box<dyn Fn() -> Box<dyn Spout> + Send + Sync>;
 type MakeBolt = Box<dyn Fn() -> Box<dyn Bolt> + Send + Sync>;
@@ -74,16 +90,14 @@ impl Made {
 impl Surroundings<'_> {
     /// Builds a topology.
     pub(crate) async fn build(&self, spec: TopologySpec) -> Result<Built> {
-        let mut schemas = Schemas::new();
-        let mut relations = Vec::new();
+        let mut notes = Notes::default();
         let mut made: HashMap<String, Made> = HashMap::new();
-        let mut makers: BTreeMap<String, String> = BTreeMap::new();
         // A query can be planned once the columns of its input are known, in whatever order the components were written.
         while made.len() < spec.components.len() {
             let before = made.len();
             for component in &spec.components {
                 if !made.contains_key(&component.name)
-                    && let Some(one) = self.make(component, &spec, &mut schemas, &mut relations, &mut makers).await?
+                    && let Some(one) = self.make(component, &spec, &mut notes).await?
                 {
                     made.insert(component.name.clone(), one);
                 }
@@ -102,12 +116,13 @@ impl Surroundings<'_> {
             }
         }
         let topology = builder.build(&spec.name).map_err(invalid)?;
+        let Notes { relations, makers, first_rows, .. } = notes;
         // Keys and rows are spread over tasks by their number.
         let tasks = topology.info().components.iter().map(|component| (component.name.as_str(), component.tasks.len()));
         let kept_by =
             tasks.filter_map(|(name, tasks)| Some((name.to_owned(), format!("{tasks} tasks {}", makers.get(name)?))));
         let kept_by = kept_by.collect();
-        Ok(Built { topology, relations, kept_by })
+        Ok(Built { topology, relations, kept_by, first_rows })
     }
 
     /// What keeps queries from being planned: they read each other.
@@ -119,14 +134,8 @@ impl Surroundings<'_> {
     }
 
     /// `None`: the columns of its input aren't known yet.
-    async fn make(
-        &self,
-        component: &ComponentSpec,
-        spec: &TopologySpec,
-        schemas: &mut Schemas,
-        relations: &mut Vec<RelationId>,
-        makers: &mut BTreeMap<String, String>,
-    ) -> Result<Option<Made>> {
+    async fn make(&self, component: &ComponentSpec, spec: &TopologySpec, notes: &mut Notes) -> Result<Option<Made>> {
+        let Notes { schemas, relations, makers, first_rows } = notes;
         for input in &component.inputs {
             check_source(input, spec)?;
         }
@@ -136,7 +145,15 @@ impl Surroundings<'_> {
                 relations.push(relation.id);
                 makers.insert(component.name.clone(), format!("stream {}", relation.id));
                 schemas.insert((component.name.clone(), DEFAULT_STREAM.into()), Arc::clone(&relation.schema));
-                Made::Spout(self.stream_spout(&relation, *from_latest))
+                let first_row = match (from_latest, self.first_rows.get(&component.name)) {
+                    (false, _) => 0,
+                    (true, Some(known)) => *known,
+                    (true, None) => self.rows_now(&relation).await?,
+                };
+                if *from_latest {
+                    first_rows.insert(component.name.clone(), first_row);
+                }
+                Made::Spout(self.stream_spout(&relation, first_row))
             }
             Code::Insert { relation, position } => {
                 let relation = self.insertable(relation).map_err(|error| error.at_place(*position))?;
@@ -192,16 +209,32 @@ impl Surroundings<'_> {
         }))
     }
 
-    fn stream_spout(&self, relation: &Arc<Relation>, from_latest: bool) -> MakeSpout {
+    fn stream_spout(&self, relation: &Arc<Relation>, first_row: u64) -> MakeSpout {
         let source = StreamSource {
             engine: self.database.engine.clone(),
             runtime: self.runtime.clone(),
             relation: relation.id,
             name: relation.name.clone(),
             fields: relation.schema.fields().iter().map(|field| field.name().clone()).collect(),
-            from_latest,
+            first_row,
         };
         Box::new(move || Box::new(StreamSpout::new(source.clone())))
+    }
+
+    /// How many rows an append-only relation has.
+    async fn rows_now(&self, relation: &Relation) -> Result<u64> {
+        let request = ReadRequest { relation: relation.id, keys: None };
+        let mut snapshot = self.database.engine.read(vec![request]).await.map_err(engine_error)?;
+        let mut batches = match snapshot.relations.remove(&relation.id) {
+            Some(Rows::Log(open)) => open(),
+            Some(Rows::Batches(batches)) => futures::stream::iter(batches.into_iter().map(Ok)).boxed(),
+            None => return Ok(0),
+        };
+        let mut rows = 0;
+        while let Some(batch) = batches.next().await {
+            rows += batch.map_err(engine_error)?.num_rows() as u64;
+        }
+        Ok(rows)
     }
 
     fn native(&self, component: &ComponentSpec, name: &str, arguments: &[String]) -> Result<Made> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use monsoon_state::{StateStore, Write};
 use serde::{Deserialize, Serialize};
 
+use super::build::Built;
 use crate::catalog::CatalogError;
 
 const PREFIX: &[u8] = b"c/topology/";
@@ -23,6 +24,9 @@ pub(crate) struct StoredTopology {
     pub executors: BTreeMap<String, usize>,
     /// What the checkpoints of components were made by, of those that are in checkpoints.
     pub kept_by: BTreeMap<String, String>,
+    /// The first row of each spout that begins with the rows that come after it was created.
+    #[serde(default)]
+    pub first_rows: BTreeMap<String, u64>,
 }
 
 #[derive(Deserialize)]
@@ -31,9 +35,16 @@ struct Version {
 }
 
 impl StoredTopology {
-    pub fn new(name: &str, sql: &str, active: bool, kept_by: BTreeMap<String, String>) -> StoredTopology {
-        let (name, sql) = (name.to_owned(), sql.to_owned());
-        StoredTopology { version: VERSION, name, sql, active, executors: BTreeMap::new(), kept_by }
+    pub fn new(name: &str, sql: &str, active: bool, built: &Built) -> StoredTopology {
+        StoredTopology {
+            version: VERSION,
+            name: name.to_owned(),
+            sql: sql.to_owned(),
+            active,
+            executors: BTreeMap::new(),
+            kept_by: built.kept_by.clone(),
+            first_rows: built.first_rows.clone(),
+        }
     }
 
     /// A component whose part of the checkpoints doesn't fit what is to take its place.

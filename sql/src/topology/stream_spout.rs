@@ -1,4 +1,4 @@
-//! `StreamSpout`: the rows of an append-only relation as tuples, from the first one on.
+//! `StreamSpout`: the rows of an append-only relation as tuples, from the first one or a later one on.
 //!
 //! A row's position is its number in the relation, which no restart changes. With several tasks row n goes to task n modulo their number. Where state
 //! is exactly once the spout's position is what it has emitted; otherwise it keeps what is not acked, emits it again when it fails, and its position is
@@ -32,8 +32,8 @@ pub(crate) struct StreamSource {
     pub relation: RelationId,
     pub name: String,
     pub fields: Vec<String>,
-    /// Whether rows that are there already are left out.
-    pub from_latest: bool,
+    /// The number of the first row that is emitted.
+    pub first_row: u64,
 }
 
 /// Rows of an append-only relation as tuples.
@@ -71,6 +71,7 @@ struct Current {
 impl StreamSpout {
     pub fn new(source: StreamSource) -> StreamSpout {
         StreamSpout {
+            next: source.first_row,
             source,
             waker: None,
             batches: None,
@@ -79,7 +80,6 @@ impl StreamSpout {
             tasks: 1,
             keeps_unacked: true,
             tracked: true,
-            next: 0,
             unacked: BTreeMap::new(),
             again: VecDeque::new(),
         }
@@ -89,8 +89,7 @@ impl StreamSpout {
     fn start(&mut self, waker: Waker) {
         let (sender, receiver) = sync_channel(READ_AHEAD);
         let reading = Reading { source: self.source.clone(), next: self.next, sender, waker };
-        let skip_old = self.source.from_latest && self.next == 0;
-        self.source.runtime.spawn(reading.run(skip_old));
+        self.source.runtime.spawn(reading.run());
         self.batches = Some(receiver);
     }
 
@@ -217,11 +216,11 @@ struct Reading {
 }
 
 impl Reading {
-    async fn run(mut self, mut skip_old: bool) {
+    async fn run(mut self) {
         loop {
-            match self.read(skip_old).await {
+            match self.read().await {
                 // It was too slow for the changes as they came: what it missed is in the log.
-                Err(Error::SlowSubscriber { .. }) => skip_old = false,
+                Err(Error::SlowSubscriber { .. }) => {}
                 Err(error) => {
                     let _ = self.hand_over(Err(format!("stream {:?} can't be read: {error}", self.source.name))).await;
                     return;
@@ -231,22 +230,16 @@ impl Reading {
         }
     }
 
-    async fn read(&mut self, skip_old: bool) -> Result<(), Error> {
+    async fn read(&mut self) -> Result<(), Error> {
         let options = SubscribeOptions { snapshot: true, progress: false, buffer_rows_max: WAITING_ROWS_MAX };
         let mut subscription = self.source.engine.subscribe(self.source.relation, options).await?;
-        let snapshot = self.source.engine.committed();
         let mut number = 0;
         while let Some(committed) = subscription.changes.next().await {
-            let committed = committed?;
-            let old = skip_old && committed.txid <= snapshot;
-            for batch in committed.batches {
+            for batch in committed?.batches {
                 let rows = batch.rows.num_rows() as u64;
-                let skipped = if old { rows } else { self.next.saturating_sub(number).min(rows) };
+                let skipped = self.next.saturating_sub(number).min(rows);
                 let first = number + skipped;
                 number += rows;
-                if old {
-                    self.next = self.next.max(number);
-                }
                 if skipped < rows {
                     let wanted = batch.rows.slice(skipped as usize, (rows - skipped) as usize);
                     self.next = number;

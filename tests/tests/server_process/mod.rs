@@ -96,7 +96,8 @@ fn launch(data: &Path, flags: &[&str]) -> (Child, u16, Option<u16>) {
 }
 
 /// `MONSOON_BIN`, or the binary that was built beside this test.
-fn binary() -> PathBuf {
+#[allow(dead_code)] // Not every test that shares this file runs commands.
+pub fn binary() -> PathBuf {
     if let Some(path) = std::env::var_os("MONSOON_BIN") {
         return path.into();
     }

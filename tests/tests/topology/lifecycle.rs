@@ -118,3 +118,20 @@ async fn what_is_wrong_is_refused_with_its_reason() {
         assert_eq!(client.refusal(&sql).await, (sqlstate.to_owned(), message.to_owned()), "{sql}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spout_from_the_latest_row_begins_where_it_was_created_also_after_a_crash() {
+    const LATEST: &str = "TOPOLOGY latest WITH (initial_status = 'inactive', checkpoint_interval = '100 ms') AS
+      SPOUT source USING STREAM events WITH (start = 'latest')
+      BOLT  store  USING INSERT INTO plain GLOBAL GROUPING ON source";
+    let (mut server, client) = start("topology-latest").await;
+    client.run("INSERT INTO events VALUES (1), (2)").await;
+    client.run(&format!("CREATE {LATEST}; INSERT INTO events VALUES (3)")).await;
+    // It has emitted nothing yet, so no checkpoint says where it is.
+    server.crash_and_restart();
+    let client = Client::connect(&server).await;
+    client.run("INSERT INTO events VALUES (4); ACTIVATE TOPOLOGY latest").await;
+    client.wait_for("SELECT k FROM plain ORDER BY k", &["3", "4"]).await;
+    client.run(&format!("CREATE OR REPLACE {LATEST}; INSERT INTO events VALUES (5); ACTIVATE TOPOLOGY latest")).await;
+    client.wait_for("SELECT k FROM plain ORDER BY k", &["3", "4", "5"]).await;
+}

@@ -13,6 +13,7 @@ mod lifecycle;
 #[path = "../server_process/mod.rs"]
 mod server_process;
 mod shell;
+mod submit;
 mod window;
 mod word_count;
 
