@@ -56,12 +56,28 @@ fn encode_rows(rows: &RecordBatch, weighted: u8) -> Result<Bytes> {
     Ok(Bytes::from(writer.into_inner().map_err(Error::bug)?))
 }
 
-/// The rows of a chunk, and whether the last column holds their weights.
-fn decode_rows(payload: &Bytes) -> Result<(RecordBatch, bool)> {
+/// What precedes the rows, and the rows as an Arrow stream.
+fn split_head(payload: &Bytes) -> Result<(&[u8], &[u8])> {
     let (head, body) = payload.split_at_checked(2).ok_or_else(|| Error::corrupt("chunk is shorter than its header"))?;
     if head[0] != VERSION {
         return Err(Error::corrupt(format!("chunk has format {}, and this binary reads {VERSION}", head[0])));
     }
+    Ok((head, body))
+}
+
+/// How many rows a chunk has, those of weights counted so many times; without weights no column is decoded.
+pub(crate) fn row_count(payload: &Bytes) -> Result<u64> {
+    let (head, body) = split_head(payload)?;
+    if head[1] == 1 {
+        return Ok(decode(payload)?.expanded()?.num_rows() as u64);
+    }
+    let mut batches = StreamReader::try_new(Cursor::new(body), Some(Vec::new())).map_err(Error::corrupt)?;
+    batches.try_fold(0, |rows, batch| Ok(rows + batch.map_err(Error::corrupt)?.num_rows() as u64))
+}
+
+/// The rows of a chunk, and whether the last column holds their weights.
+fn decode_rows(payload: &Bytes) -> Result<(RecordBatch, bool)> {
+    let (head, body) = split_head(payload)?;
     let reader = StreamReader::try_new(Cursor::new(body), None).map_err(Error::corrupt)?;
     let schema = reader.schema();
     let batches = reader.collect::<std::result::Result<Vec<_>, _>>().map_err(Error::corrupt)?;

@@ -59,23 +59,25 @@ impl Driver {
     /// Tells the folder how the relation's chunks add up.
     fn list_tables(&self, spec: &TaskSpec) -> Result<()> {
         let mut kinds = self.shared.merge_kinds.lock();
-        let content = match &spec.kind {
-            TaskKind::Stream { retained: true, .. } => Some(Merge::Log),
-            TaskKind::Table { .. } | TaskKind::View { ephemeral: false, .. } => Some(Merge::Relation),
-            _ => None,
-        };
-        if let Some(content) = content {
-            kinds.insert(table_id(spec.id, 0), content);
-        }
+        let mut append_only = matches!(spec.kind, TaskKind::Stream { .. });
         if let TaskKind::View { plan, .. } | TaskKind::Sink { plan, .. } = &spec.kind {
             let grows = |relation: RelationId| self.shared.is_append_only(relation);
             let circuit = Circuit::new(plan, 1, &grows)?;
             for (place, table) in circuit.tables().enumerate() {
                 kinds.insert(table_id(spec.id, place as u16 + 1), Merge::Operator(table.kind));
             }
-            self.shared.note_append_only(spec.id, circuit.is_append_only());
-        } else {
-            self.shared.note_append_only(spec.id, matches!(spec.kind, TaskKind::Stream { .. }));
+            append_only = circuit.is_append_only();
+        }
+        self.shared.note_append_only(spec.id, append_only);
+        let content = match &spec.kind {
+            TaskKind::Stream { retained: true, .. } => Some(Merge::Log),
+            // Its rows have an order, by which it can be followed.
+            TaskKind::View { ephemeral: false, .. } if append_only => Some(Merge::Log),
+            TaskKind::Table { .. } | TaskKind::View { ephemeral: false, .. } => Some(Merge::Relation),
+            _ => None,
+        };
+        if let Some(content) = content {
+            kinds.insert(table_id(spec.id, 0), content);
         }
         Ok(())
     }

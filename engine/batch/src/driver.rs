@@ -21,7 +21,7 @@ use crate::command::{Command, Output, Step, relation_of, table_id};
 use crate::committer::{Job, Then};
 use crate::late::{LateRange, count_late};
 use crate::log::{LogReader, OpenSource, RowsFrom, late_prefix};
-use crate::request::{ReadStarted, Reading, Reply, Request, SubscribeStarted};
+use crate::request::{LogStarted, ReadStarted, Reading, Reply, Request, SubscribeStarted};
 use crate::shared::Shared;
 use crate::source_reader::SourceReader;
 use crate::{EngineConfig, Error, Result};
@@ -177,6 +177,7 @@ impl Driver {
             Request::Catalog { writes, reply } => self.commit(writes, Output::default(), vec![answer(reply)]),
             Request::Read { requests, reply } => drop(reply.send(self.read(requests))),
             Request::Subscribe { relation, options, reply } => drop(reply.send(self.subscribe(relation, options))),
+            Request::OpenLog { relation, options, reply } => drop(reply.send(self.open_log(relation, options))),
             Request::Flush { reply } => self.barrier(vec![answer(reply)]),
             Request::Write { .. } | Request::SourceRows { .. } | Request::Stop { .. } => {}
         }
@@ -419,7 +420,7 @@ impl Driver {
         }
     }
 
-    /// Reads a stream up to the last dispatched txid.
+    /// Reads a stream, or a view that is kept and only grows, up to the last dispatched txid.
     pub fn log_reader(&self, id: RelationId) -> LogReader {
         let rows_from = match self.relations.get(&id).map(|relation| &relation.role) {
             Some(Role::Source(source)) => RowsFrom::Source {
@@ -427,9 +428,12 @@ impl Driver {
                 progress: source.progress.clone(),
                 time_column: source.time_column,
             },
-            _ => RowsFrom::Chunks(Arc::new(self.shared.log_guard.hold(table_id(id, 0), self.last))),
+            _ => RowsFrom::Chunks {
+                hold: Arc::new(self.shared.log_guard.hold(table_id(id, 0), self.last)),
+                sizes: self.shared.log_sizes.clone(),
+            },
         };
-        LogReader { store: self.store.clone(), relation: id, rows_from }
+        LogReader { store: self.store.clone(), relation: id, rows_from, first_row: 0 }
     }
 
     fn subscribe(&mut self, id: RelationId, options: crate::api::SubscribeOptions) -> Result<SubscribeStarted> {
@@ -442,6 +446,16 @@ impl Driver {
             if options.snapshot { Some(self.read(vec![ReadRequest { relation: id, keys: None }])?) } else { None };
         let subscription = self.shared.subscribers.add(id, schema, self.last, options);
         Ok(SubscribeStarted { snapshot, txid: self.last, subscription })
+    }
+
+    fn open_log(&mut self, id: RelationId, options: Option<crate::api::SubscribeOptions>) -> Result<LogStarted> {
+        let relation = self.relations.get(&id).ok_or(Error::NoRelation(id.0))?;
+        if matches!(relation.role, Role::Sink) || !self.shared.is_append_only(id) {
+            return Err(Error::Rejected("only the rows of a relation that only grows have an order".into()));
+        }
+        let schema = relation.schema.clone();
+        let subscription = options.map(|options| self.shared.subscribers.add(id, schema, self.last, options));
+        Ok(LogStarted { reader: self.log_reader(id), txid: self.last, subscription })
     }
 
     fn drop_relations(&mut self, ids: &[RelationId], catalog: Vec<Write>, reply: Reply<TxId>) {
@@ -480,6 +494,7 @@ impl Driver {
             self.event_times.remove(id);
             self.windowed.remove(id);
             self.opened_sinks.remove(id);
+            self.shared.log_sizes.forget(table_id(*id, 0));
             let sink = self.shared.sinks.lock().remove(id);
             drop(sink);
         }

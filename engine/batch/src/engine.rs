@@ -5,8 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use arrow::array::{RecordBatch, UInt32Array};
-use arrow::compute::take_record_batch;
+use arrow::array::RecordBatch;
 use crossbeam_channel::{Sender, bounded, unbounded};
 use futures::StreamExt;
 use monsoon_circuit::{RelationId, WeightedBatch};
@@ -21,9 +20,10 @@ use crate::api::{
 use crate::committer::Committer;
 use crate::driver::{Driver, TaskHandle};
 use crate::fold::Folder;
+use crate::log::LogReader;
 use crate::peers::Peers;
 use crate::relation::RelationSpec;
-use crate::request::{ReadStarted, Reading, Reply, Request};
+use crate::request::{LogStarted, ReadStarted, Reading, Reply, Request};
 use crate::shared::Shared;
 use crate::task::Task;
 use crate::{Error, Result};
@@ -188,8 +188,30 @@ impl Engine {
             Rows::Batches(batches) => futures::stream::iter(batches.into_iter().map(Ok)).boxed(),
             Rows::Log(open) => open(),
         };
-        let first = first.map(move |rows| Ok(Committed { txid, batches: vec![WeightedBatch::inserted(rows?)] }));
-        Ok(Subscription { schema, changes: first.chain(changes).boxed() })
+        Ok(Subscription { schema, changes: at_txid(txid, first).chain(changes).boxed() })
+    }
+
+    /// Follows an append-only relation from the row with this number on: what is there, in the order in which it came, and then what comes. Rows are
+    /// numbered from 0 in that order, which a restart doesn't change; there must be as many as are left out. Who lets more than `buffer_rows_max` new
+    /// rows wait is cut off, as in [`SubscribeOptions`].
+    pub async fn follow(&self, relation: RelationId, first_row: u64, buffer_rows_max: usize) -> Result<Subscription> {
+        let options = SubscribeOptions { snapshot: true, progress: false, buffer_rows_max };
+        let LogStarted { reader, txid, subscription } =
+            self.ask(|reply| Request::OpenLog { relation, options: Some(options), reply }).await?;
+        let Subscription { schema, changes } =
+            subscription.ok_or_else(|| Error::bug("a log was opened without the subscription asked for"))?;
+        self.wait_for(txid).await?;
+        let first = LogReader { first_row, ..reader }.stream();
+        Ok(Subscription { schema, changes: at_txid(txid, first).chain(changes).boxed() })
+    }
+
+    /// How many rows an append-only relation has.
+    pub async fn row_count(&self, relation: RelationId) -> Result<u64> {
+        let LogStarted { reader, txid, .. } =
+            self.ask(|reply| Request::OpenLog { relation, options: None, reply }).await?;
+        self.wait_for(txid).await?;
+        let counted = tokio::task::spawn_blocking(move || reader.row_count()).await;
+        counted.map_err(Error::bug)?
     }
 
     /// Present figures of a relation.
@@ -270,7 +292,7 @@ async fn gather_rows(
     for _ in 0..tasks {
         let answer = answers.recv().await.ok_or_else(|| Error::Stopped("a task has stopped".into()))?;
         for batch in answer? {
-            batches.push(expand(batch)?);
+            batches.push(batch.expanded()?);
         }
     }
     Ok(batches)
@@ -284,12 +306,10 @@ fn drive(driver: Driver) {
     }
 }
 
-/// Rows as often as they are there.
-fn expand(batch: WeightedBatch) -> Result<RecordBatch> {
-    if (0..batch.len()).all(|row| batch.weight(row) == 1) {
-        return Ok(batch.rows);
-    }
-    let copies = |row: u32| std::iter::repeat_n(row, batch.weight(row as usize).max(0) as usize);
-    let places = UInt32Array::from_iter_values((0..batch.len() as u32).flat_map(copies));
-    take_record_batch(&batch.rows, &places).map_err(Error::bug)
+/// Rows as insertions at one txid.
+fn at_txid(
+    txid: TxId,
+    rows: impl futures::Stream<Item = Result<RecordBatch>> + Send + 'static,
+) -> impl futures::Stream<Item = Result<Committed>> + Send + 'static {
+    rows.map(move |rows| Ok(Committed { txid, batches: vec![WeightedBatch::inserted(rows?)] }))
 }

@@ -17,6 +17,7 @@ mod fold;
 mod late;
 mod log;
 mod log_guard;
+mod log_sizes;
 mod memory;
 mod merge;
 mod peers;

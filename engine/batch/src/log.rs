@@ -1,19 +1,21 @@
-//! `LogReader`: the rows of a stream up to a txid, from its log or from its source.
+//! `LogReader`: the rows of a stream up to a txid, from its log or from its source, from the first or a later one on.
 
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use monsoon_circuit::RelationId;
 use monsoon_connectors::{Read, Source};
-use monsoon_state::{ChunkId, StateStore};
+use monsoon_state::{StateStore, TableId};
 
-use crate::chunk::decode;
-use crate::command::table_id;
+use crate::chunk::{decode, row_count};
+use crate::command::{relation_of, table_id};
 use crate::driver::SourceProgress;
 use crate::late::{LateRange, drop_late_again};
 use crate::log_guard::LogHold;
+use crate::log_sizes::{LogSizes, StoredChunk};
 use crate::{Error, Result};
 
 /// Opens a source at its first position.
@@ -24,48 +26,54 @@ const REPLAY_ROWS: usize = 65_536;
 /// Batches read ahead of a consumer.
 const READ_AHEAD: usize = 2;
 
-/// Reads a stream from its beginning, as often as it is opened.
+/// Reads a stream, as often as it is opened.
 #[derive(Clone)]
 pub(crate) struct LogReader {
     pub store: Arc<dyn StateStore>,
     pub relation: RelationId,
     pub rows_from: RowsFrom,
+    /// The number of the first row that is wanted, from 0.
+    pub first_row: u64,
 }
 
 /// Where a stream's rows are.
 #[derive(Clone)]
 pub(crate) enum RowsFrom {
     /// In the chunks of its log that are held.
-    Chunks(Arc<LogHold>),
+    Chunks { hold: Arc<LogHold>, sizes: Arc<LogSizes> },
     /// In its source: those delivered so far, less what was late by this time column.
     Source { open: OpenSource, progress: SourceProgress, time_column: Option<usize> },
 }
 
 /// A reading under way. Nothing of the store is kept open between two calls of [`LogCursor::next`].
-pub(crate) enum LogCursor {
+pub(crate) struct LogCursor {
+    rows: Cursor,
+    /// Rows to be passed over yet.
+    skip: u64,
+}
+
+enum Cursor {
     Nothing,
-    Chunks { store: Arc<dyn StateStore>, relation: RelationId, _hold: Arc<LogHold>, ids: std::vec::IntoIter<ChunkId> },
+    Chunks(ChunkCursor),
     Replay(Box<Replay>),
 }
 
+/// The chunks of a log, one after the other.
+struct ChunkCursor {
+    store: Arc<dyn StateStore>,
+    table: TableId,
+    _hold: Arc<LogHold>,
+    sizes: Arc<LogSizes>,
+    chunks: std::vec::IntoIter<StoredChunk>,
+}
+
 impl LogReader {
-    /// Begins at the first row. What is to be read must have been committed.
+    /// Begins. What is to be read must have been committed.
     pub fn open(&self) -> Result<LogCursor> {
-        match &self.rows_from {
-            RowsFrom::Chunks(hold) => {
-                hold.settle();
-                let sizes = self.store.chunk_sizes(table_id(self.relation, 0))?;
-                let ids: Vec<ChunkId> =
-                    sizes.into_iter().map(|(id, ..)| id).take_while(|id| id.txid <= hold.until()).collect();
-                Ok(LogCursor::Chunks {
-                    store: self.store.clone(),
-                    relation: self.relation,
-                    _hold: hold.clone(),
-                    ids: ids.into_iter(),
-                })
-            }
+        let rows = match &self.rows_from {
+            RowsFrom::Chunks { hold, sizes } => Cursor::Chunks(self.chunks(hold, sizes)?),
             // Nothing was delivered yet: a source that can't be opened yet doesn't matter.
-            RowsFrom::Source { progress, .. } if progress.rows == 0 => Ok(LogCursor::Nothing),
+            RowsFrom::Source { progress, .. } if progress.rows == 0 => Cursor::Nothing,
             RowsFrom::Source { open, progress, time_column } => {
                 let late = match time_column {
                     Some(column) => Some((*column, late_ranges(self.store.as_ref(), self.relation)?)),
@@ -73,9 +81,39 @@ impl LogReader {
                 };
                 let mut source = open().map_err(unreadable)?;
                 source.replay(&progress.position).map_err(unreadable)?;
-                Ok(LogCursor::Replay(Box::new(Replay { source, done: 0, rows: progress.rows, late })))
+                Cursor::Replay(Box::new(Replay { source, done: 0, rows: progress.rows, late }))
+            }
+        };
+        Ok(LogCursor { rows, skip: self.first_row })
+    }
+
+    fn chunks(&self, hold: &Arc<LogHold>, sizes: &Arc<LogSizes>) -> Result<ChunkCursor> {
+        hold.settle();
+        let table = table_id(self.relation, 0);
+        let mut chunks = self.store.chunk_sizes(table)?;
+        sizes.keep(table, &chunks);
+        chunks.truncate(chunks.partition_point(|(id, ..)| id.txid <= hold.until()));
+        let (store, hold, sizes) = (self.store.clone(), hold.clone(), sizes.clone());
+        Ok(ChunkCursor { store, table, _hold: hold, sizes, chunks: chunks.into_iter() })
+    }
+
+    /// How many rows there are.
+    pub fn row_count(&self) -> Result<u64> {
+        let mut rows = 0;
+        let mut cursor = self.open()?;
+        match &mut cursor.rows {
+            Cursor::Chunks(chunks) => {
+                while let Some((chunk_rows, _)) = chunks.next_size()? {
+                    rows += chunk_rows;
+                }
+            }
+            _ => {
+                while let Some(batch) = cursor.next()? {
+                    rows += batch.num_rows() as u64;
+                }
             }
         }
+        Ok(rows)
     }
 
     /// The batches as a stream; reading goes on in a thread of its own, a little ahead of the consumer.
@@ -105,15 +143,54 @@ impl LogReader {
 impl LogCursor {
     /// The next rows, at least one; `None` at the end.
     pub fn next(&mut self) -> Result<Option<RecordBatch>> {
-        match self {
-            LogCursor::Nothing => Ok(None),
-            LogCursor::Replay(replay) => replay.next(),
-            LogCursor::Chunks { store, relation, ids, .. } => {
-                let Some(id) = ids.next() else { return Ok(None) };
-                let chunk = store.chunk(table_id(*relation, 0), id)?.ok_or(Error::NoRelation(relation.0))?;
-                Ok(Some(decode(&chunk.payload)?.rows))
+        loop {
+            let batch = match &mut self.rows {
+                Cursor::Nothing => None,
+                Cursor::Replay(replay) => replay.next()?,
+                Cursor::Chunks(chunks) => chunks.next(&mut self.skip)?,
+            };
+            let Some(batch) = batch else { return Ok(None) };
+            let skipped = self.skip.min(batch.num_rows() as u64);
+            self.skip -= skipped;
+            if skipped < batch.num_rows() as u64 {
+                return Ok(Some(batch.slice(skipped as usize, batch.num_rows() - skipped as usize)));
             }
         }
+    }
+}
+
+impl ChunkCursor {
+    /// The rows of the next chunk that has more than `skip`, which becomes less by those that are passed over.
+    fn next(&mut self, skip: &mut u64) -> Result<Option<RecordBatch>> {
+        while *skip > 0 {
+            let Some((rows, payload)) = self.next_size()? else { return Ok(None) };
+            if rows > *skip {
+                let payload = payload.map_or_else(|chunk| self.payload(chunk), Ok)?;
+                return Ok(Some(decode(&payload)?.expanded()?));
+            }
+            *skip -= rows;
+        }
+        let Some(chunk) = self.chunks.next() else { return Ok(None) };
+        let rows = decode(&self.payload(chunk)?)?.expanded()?;
+        self.sizes.note(self.table, chunk, rows.num_rows() as u64);
+        Ok(Some(rows))
+    }
+
+    /// How many rows the next chunk has, and its content if that had to be read to know.
+    fn next_size(&mut self) -> Result<Option<(u64, std::result::Result<Bytes, StoredChunk>)>> {
+        let Some(chunk) = self.chunks.next() else { return Ok(None) };
+        if let Some(rows) = self.sizes.get(self.table, chunk) {
+            return Ok(Some((rows, Err(chunk))));
+        }
+        let payload = self.payload(chunk)?;
+        let rows = row_count(&payload)?;
+        self.sizes.note(self.table, chunk, rows);
+        Ok(Some((rows, Ok(payload))))
+    }
+
+    fn payload(&self, (id, ..): StoredChunk) -> Result<Bytes> {
+        let chunk = self.store.chunk(self.table, id)?;
+        Ok(chunk.ok_or_else(|| Error::NoRelation(relation_of(self.table).0))?.payload)
     }
 }
 

@@ -39,10 +39,13 @@ fn operator_rows(chunks: &[Chunk]) -> Result<RecordBatch> {
 }
 
 fn merge_relation(kind: Merge, chunks: &[Chunk]) -> Result<Option<Bytes>> {
-    let batches = chunks.iter().map(|chunk| decode(&chunk.payload)).collect::<Result<Vec<_>>>()?;
+    let mut batches = chunks.iter().map(|chunk| decode(&chunk.payload)).collect::<Result<Vec<_>>>()?;
+    if kind == Merge::Log {
+        batches = batches.iter().map(|batch| Ok(WeightedBatch::inserted(batch.expanded()?))).collect::<Result<_>>()?;
+    }
     let schema = batches[0].rows.schema();
     let rows = concat_batches(&schema, batches.iter().map(|batch| &batch.rows)).map_err(Error::corrupt)?;
-    if kind == Merge::Log || batches.iter().all(|batch| batch.weights.is_none()) {
+    if batches.iter().all(|batch| batch.weights.is_none()) {
         return Ok(Some(encode(&WeightedBatch::inserted(rows))?));
     }
     let weights: Vec<i64> = batches.iter().flat_map(|batch| (0..batch.len()).map(|row| batch.weight(row))).collect();

@@ -58,6 +58,12 @@ pub(crate) enum Request {
         options: SubscribeOptions,
         reply: Reply<SubscribeStarted>,
     },
+    /// To read an append-only relation in order, and with options to subscribe to what comes after.
+    OpenLog {
+        relation: RelationId,
+        options: Option<SubscribeOptions>,
+        reply: Reply<LogStarted>,
+    },
     Flush {
         reply: Reply<TxId>,
     },
@@ -86,6 +92,13 @@ pub(crate) struct SubscribeStarted {
     pub snapshot: Option<ReadStarted>,
     pub txid: TxId,
     pub subscription: Subscription,
+}
+
+/// An append-only relation that can be read up to a txid, when that is committed, and what comes after it.
+pub(crate) struct LogStarted {
+    pub reader: LogReader,
+    pub txid: TxId,
+    pub subscription: Option<Subscription>,
 }
 
 /// The changes of a relation in a commit.

@@ -15,6 +15,7 @@ use crate::api::{ErrorRow, RelationStats};
 use crate::driver::EventTime;
 use crate::fold::MergeKinds;
 use crate::log_guard::LogGuard;
+use crate::log_sizes::LogSizes;
 use crate::sink_writer::SinkWriter;
 use crate::subscriber::Subscribers;
 
@@ -28,6 +29,7 @@ pub(crate) struct Shared {
     pub sinks: Arc<Mutex<HashMap<RelationId, SinkWriter>>>,
     pub merge_kinds: MergeKinds,
     pub log_guard: Arc<LogGuard>,
+    pub log_sizes: Arc<LogSizes>,
     append_only: Mutex<HashMap<RelationId, bool>>,
     stats: Mutex<HashMap<RelationId, RelationStats>>,
     connector_errors: Mutex<HashMap<RelationId, Arc<Mutex<Option<String>>>>>,

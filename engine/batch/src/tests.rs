@@ -424,19 +424,78 @@ async fn a_view_that_reads_a_relation_twice_is_filled_with_all_of_it() {
         let engine = open(&Arc::new(ModelStore::new()), 2);
         engine.create(spec, Vec::new()).await.expect("created");
         engine.write(insert(input, &[(1, 10), (2, 20)])).await.expect("written");
-        let read = || Node {
-            operator: Operator::Input { relation: input, projection: None },
-            inputs: Vec::new(),
-            schema: schema(),
-        };
-        let union = Node { operator: Operator::Union, inputs: vec![0, 1], schema: schema() };
-        let plan = CircuitPlan { nodes: vec![read(), read(), union], key: Vec::new() };
-        let kind = RelationKind::View { plan, ephemeral: false };
-        engine
-            .create(RelationSpec { id: VIEW, name: "twice".into(), schema: schema(), kind }, Vec::new())
-            .await
-            .expect("filled");
+        engine.create(doubled(input), Vec::new()).await.expect("filled");
         assert_eq!(pairs(&content(&engine, VIEW).await), [(1, 10), (1, 10), (2, 20), (2, 20)]);
         engine.stop().await.expect("stopped");
     }
+}
+
+/// What a reader that begins at a row is told until it knows all rows up to `end`.
+async fn followed(engine: &Engine, relation: RelationId, first_row: u64, end: u64) -> Vec<i64> {
+    let mut subscription = engine.follow(relation, first_row, 1 << 20).await.expect("followed");
+    let mut ids = Vec::new();
+    while first_row + (ids.len() as u64) < end {
+        let committed = subscription.changes.next().await.expect("more").expect("a change");
+        for batch in &committed.batches {
+            let batch = batch.expanded().expect("rows");
+            assert!(batch.num_rows() > 0);
+            ids.extend_from_slice(batch.column(0).as_primitive::<Int64Type>().values());
+        }
+    }
+    ids
+}
+
+/// The rows of a relation, each twice.
+fn doubled(input: RelationId) -> RelationSpec {
+    let read = || Node {
+        operator: Operator::Input { relation: input, projection: None },
+        inputs: Vec::new(),
+        schema: schema(),
+    };
+    let union = Node { operator: Operator::Union, inputs: vec![0, 1], schema: schema() };
+    let plan = CircuitPlan { nodes: vec![read(), read(), union], key: Vec::new() };
+    let kind = RelationKind::View { plan, ephemeral: false };
+    RelationSpec { id: VIEW, name: "twice".into(), schema: schema(), kind }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_only_grow_have_an_order_that_folds_and_restarts_do_not_change() {
+    let store = Arc::new(ModelStore::new());
+    let engine = open(&store, 3);
+    engine.create(stream(), Vec::new()).await.expect("created");
+    engine.create(doubled(STREAM), Vec::new()).await.expect("created");
+    let live = tokio::spawn({
+        let engine = engine.clone();
+        async move { tokio::join!(followed(&engine, STREAM, 0, 600), followed(&engine, VIEW, 0, 1_200)) }
+    });
+    for number in 0..200 {
+        let written = [(3 * number, 0), (3 * number + 1, 0), (3 * number + 2, 0)];
+        engine.write(insert(STREAM, &written)).await.expect("written");
+    }
+    let (of_stream, of_view) = live.await.expect("followed");
+    engine.stop().await.expect("stopped");
+
+    let engine = open(&store, 2);
+    engine.restore(stream()).await.expect("restored");
+    engine.restore(doubled(STREAM)).await.expect("restored");
+    engine.start().await.expect("started");
+    assert_eq!(engine.row_count(STREAM).await.expect("counted"), 600);
+    assert_eq!(engine.row_count(VIEW).await.expect("counted"), 1_200);
+    for first in [0, 1, 2, 299, 300, 301, 598, 599, 600] {
+        assert_eq!(followed(&engine, STREAM, first, 600).await, of_stream[first as usize..], "from row {first}");
+        let first = 2 * first;
+        assert_eq!(followed(&engine, VIEW, first, 1_200).await, of_view[first as usize..], "from row {first}");
+    }
+    engine.write(insert(STREAM, &[(600, 0)])).await.expect("written");
+    assert_eq!(followed(&engine, STREAM, 599, 601).await, [of_stream[599], 600]);
+    engine.stop().await.expect("stopped");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_can_change_have_no_order_to_follow() {
+    let engine = open(&Arc::new(ModelStore::new()), 1);
+    engine.create(table(), Vec::new()).await.expect("created");
+    assert!(matches!(engine.row_count(TABLE).await, Err(Error::Rejected(_))));
+    assert!(matches!(engine.follow(TABLE, 0, 10).await.map(drop), Err(Error::Rejected(_))));
+    engine.stop().await.expect("stopped");
 }

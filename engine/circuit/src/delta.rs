@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch};
-use arrow::compute::{concat, concat_batches};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, UInt32Array};
+use arrow::compute::{concat, concat_batches, take_record_batch};
 use arrow::datatypes::SchemaRef;
 
 use crate::Result;
@@ -45,6 +45,16 @@ impl WeightedBatch {
     /// The weight of a row.
     pub fn weight(&self, row: usize) -> i64 {
         self.weights.as_ref().map_or(1, |weights| weights.value(row))
+    }
+
+    /// Each row as often as its weight says, not at all where that is below zero.
+    pub fn expanded(&self) -> Result<RecordBatch> {
+        if (0..self.len()).all(|row| self.weight(row) == 1) {
+            return Ok(self.rows.clone());
+        }
+        let copies = |row: u32| std::iter::repeat_n(row, self.weight(row as usize).max(0) as usize);
+        let places = UInt32Array::from_iter_values((0..self.len() as u32).flat_map(copies));
+        Ok(take_record_batch(&self.rows, &places)?)
     }
 }
 

@@ -4,8 +4,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use futures::StreamExt;
-use monsoon_batch::{ReadRequest, Rows};
 use monsoon_circuit::RelationId;
 use monsoon_topology::drpc::{DrpcSpout, ReturnResult};
 use monsoon_topology::multilang::{ShellBolt, ShellSpout};
@@ -148,7 +146,7 @@ impl Surroundings<'_> {
                 let first_row = match (from_latest, self.first_rows.get(&component.name)) {
                     (false, _) => 0,
                     (true, Some(known)) => *known,
-                    (true, None) => self.rows_now(&relation).await?,
+                    (true, None) => self.database.engine.row_count(relation.id).await.map_err(engine_error)?,
                 };
                 if *from_latest {
                     first_rows.insert(component.name.clone(), first_row);
@@ -219,22 +217,6 @@ impl Surroundings<'_> {
             first_row,
         };
         Box::new(move || Box::new(StreamSpout::new(source.clone())))
-    }
-
-    /// How many rows an append-only relation has.
-    async fn rows_now(&self, relation: &Relation) -> Result<u64> {
-        let request = ReadRequest { relation: relation.id, keys: None };
-        let mut snapshot = self.database.engine.read(vec![request]).await.map_err(engine_error)?;
-        let mut batches = match snapshot.relations.remove(&relation.id) {
-            Some(Rows::Log(open)) => open(),
-            Some(Rows::Batches(batches)) => futures::stream::iter(batches.into_iter().map(Ok)).boxed(),
-            None => return Ok(0),
-        };
-        let mut rows = 0;
-        while let Some(batch) = batches.next().await {
-            rows += batch.map_err(engine_error)?.num_rows() as u64;
-        }
-        Ok(rows)
     }
 
     fn native(&self, component: &ComponentSpec, name: &str, arguments: &[String]) -> Result<Made> {

@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 
 use arrow::array::RecordBatch;
 use futures::StreamExt;
-use monsoon_batch::{Engine, Error, SubscribeOptions};
+use monsoon_batch::{Engine, Error};
 use monsoon_circuit::RelationId;
 use monsoon_topology::{
     Failure, Guarantee, Moment, Outcome, Spout, SpoutCollector, Streams, TaskContext, Value, Waker,
@@ -231,21 +231,15 @@ impl Reading {
     }
 
     async fn read(&mut self) -> Result<(), Error> {
-        let options = SubscribeOptions { snapshot: true, progress: false, buffer_rows_max: WAITING_ROWS_MAX };
-        let mut subscription = self.source.engine.subscribe(self.source.relation, options).await?;
-        let mut number = 0;
+        let engine = &self.source.engine;
+        let mut subscription = engine.follow(self.source.relation, self.next, WAITING_ROWS_MAX).await?;
         while let Some(committed) = subscription.changes.next().await {
             for batch in committed?.batches {
-                let rows = batch.rows.num_rows() as u64;
-                let skipped = self.next.saturating_sub(number).min(rows);
-                let first = number + skipped;
-                number += rows;
-                if skipped < rows {
-                    let wanted = batch.rows.slice(skipped as usize, (rows - skipped) as usize);
-                    self.next = number;
-                    if !self.hand_over(Ok(Rows { first, batch: wanted })).await {
-                        return Ok(());
-                    }
+                let batch = batch.expanded()?;
+                let first = self.next;
+                self.next += batch.num_rows() as u64;
+                if batch.num_rows() > 0 && !self.hand_over(Ok(Rows { first, batch })).await {
+                    return Ok(());
                 }
             }
         }

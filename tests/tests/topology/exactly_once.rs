@@ -24,7 +24,12 @@ CREATE TOPOLOGY counting WITH (checkpoint_interval = '100 ms') AS
   BOLT  count  USING SQL (SELECT k, count(*) AS n, sum(id) AS total FROM input GROUP BY k)
                PARALLELISM 2 FIELDS GROUPING (k) ON same
   BOLT  store  USING INSERT INTO counts FIELDS GROUPING (k) ON count
-  BOLT  copy   USING INSERT INTO copies SHUFFLE GROUPING ON same";
+  BOLT  copy   USING INSERT INTO copies SHUFFLE GROUPING ON same;
+CREATE MATERIALIZED VIEW odd AS SELECT id, k FROM events WHERE k % 2 = 1;
+CREATE STREAM odd_copies (id BIGINT, k BIGINT);
+CREATE TOPOLOGY of_a_view WITH (checkpoint_interval = '100 ms') AS
+  SPOUT source USING STREAM odd
+  BOLT  copy   USING INSERT INTO odd_copies SHUFFLE GROUPING ON source";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn counts_are_exact_through_kill_9() {
@@ -49,10 +54,14 @@ async fn counts_are_exact_through_kill_9() {
     let of_stream = client.rows("SELECT k, count(*), sum(id) FROM events GROUP BY k ORDER BY k").await;
     let of_stream: Vec<&str> = of_stream.iter().map(String::as_str).collect();
     client.wait_for("SELECT k, n, total FROM counts ORDER BY k", &of_stream).await;
-    let doubled = "SELECT id, count(*) FROM copies GROUP BY id HAVING count(*) > 1";
-    assert_eq!(client.rows(doubled).await, Vec::<String>::new());
-    let missing = "SELECT id FROM events EXCEPT SELECT id FROM copies";
-    assert_eq!(client.rows(missing).await, Vec::<String>::new());
+    let odd = client.rows("SELECT count(*) FROM odd").await;
+    client.wait_for("SELECT count(*) FROM odd_copies", &[&odd[0]]).await;
+    for (stream, copies) in [("events", "copies"), ("odd", "odd_copies")] {
+        let doubled = format!("SELECT id, count(*) FROM {copies} GROUP BY id HAVING count(*) > 1");
+        assert_eq!(client.rows(&doubled).await, Vec::<String>::new());
+        let missing = format!("SELECT id FROM {stream} EXCEPT SELECT id FROM {copies}");
+        assert_eq!(client.rows(&missing).await, Vec::<String>::new());
+    }
 }
 
 /// Inserts until the server is gone. Returns the next number that was not used.
