@@ -64,8 +64,8 @@ pub use operation::WindowConfig;
 pub use order::compare;
 pub use runtime::{BatchError, TridentHandle, run_local};
 pub use spout::{
-    BatchSpout, FeederBatchSpout, FixedBatchSpout, OpaqueEmitter, OpaquePartitionedSpout,
-    PartitionedTransactionalSpout, Spout, TransactionalEmitter,
+    BatchSpout, CoordinatedSpout, FeederBatchSpout, FixedBatchSpout, OpaqueEmitter, OpaquePartitionedSpout,
+    PartitionedTransactionalSpout, Spout, SpoutCoordinator, SpoutEmitter, TransactionalEmitter,
 };
 pub use state::{
     BackingMap, CachedMap, Key, MapState, MemoryBackingMap, MemoryMapState, NonTransactionalMap, OpaqueMap,
