@@ -17,7 +17,7 @@ use monsoon_trident::{
     TransactionalValue, TridentTopology, Tuple, Value, run_local,
 };
 use serde_json::Value as Json;
-use support::{Dice, Log, LogSpout, split};
+use support::{CoordinatedLog, Dice, Log, LogSpout, split};
 
 const WORDS: [&str; 6] = ["the", "man", "on", "a", "moon", "said"];
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -84,6 +84,16 @@ impl MetadataStore for FaultyMetadata {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SpoutKind {
+    Transactional,
+    Opaque,
+    /// One whose coordinator gives back what it knows of a batch.
+    Coordinated,
+    /// One whose coordinator describes a replay anew.
+    CoordinatedAnew,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum StateKind {
     NonTransactional,
     Transactional,
@@ -112,7 +122,7 @@ impl Tables {
 }
 
 struct World {
-    opaque_spout: bool,
+    spout: SpoutKind,
     state: StateKind,
     log: Log,
     tables: Tables,
@@ -131,7 +141,12 @@ impl World {
             ..Options::default()
         });
         let spout = LogSpout { log: self.log.clone(), rows_max: 4, dice: faults.dice.clone() };
-        let spout = if self.opaque_spout { Spout::opaque(spout) } else { Spout::transactional(spout) };
+        let spout = match self.spout {
+            SpoutKind::Transactional => Spout::transactional(spout),
+            SpoutKind::Opaque => Spout::opaque(spout),
+            SpoutKind::Coordinated => Spout::coordinated(CoordinatedLog { spout, is_opaque: false }),
+            SpoutKind::CoordinatedAnew => Spout::coordinated(CoordinatedLog { spout, is_opaque: true }),
+        };
         match self.state {
             StateKind::NonTransactional => {
                 let table = FaultyTable(self.tables.plain.clone(), faults.clone());
@@ -176,7 +191,7 @@ fn declare<S: MapState>(
 }
 
 /// Whether the counts are right at the end.
-fn is_exact(seed: u64, opaque_spout: bool, state: StateKind) -> bool {
+fn is_exact(seed: u64, spout: SpoutKind, state: StateKind) -> bool {
     let dice = Dice::new(seed);
     let mut expected: BTreeMap<String, i64> = BTreeMap::new();
     let mut line = || {
@@ -185,7 +200,7 @@ fn is_exact(seed: u64, opaque_spout: bool, state: StateKind) -> bool {
         Value::from(words.join(" "))
     };
     let log = Log::new((0..3).map(|_| (0..60).map(|_| line()).collect()).collect());
-    let world = World { opaque_spout, state, log, tables: Tables::default(), metadata: Arc::default() };
+    let world = World { spout, state, log, tables: Tables::default(), metadata: Arc::default() };
     for _ in 0..6 {
         let writes_left = Arc::new(AtomicUsize::new(10 + dice.roll(100)));
         world.run(&Faults { dice: Some(dice.clone()), writes_left }, 2 + dice.roll(12) as u64);
@@ -212,33 +227,46 @@ fn quiet_dice() {
     }));
 }
 
-fn assert_exact(opaque_spout: bool, state: StateKind) {
+fn assert_exact(spout: SpoutKind, state: StateKind) {
     quiet_dice();
     for seed in seeds() {
-        assert!(is_exact(seed, opaque_spout, state), "seed {seed}: the counts are wrong");
+        assert!(is_exact(seed, spout, state), "seed {seed}: the counts are wrong");
     }
 }
 
 #[test]
 fn tri48_transactional_spout_and_transactional_state_are_exactly_once() {
-    assert_exact(false, StateKind::Transactional);
+    assert_exact(SpoutKind::Transactional, StateKind::Transactional);
 }
 
 #[test]
 fn tri48_transactional_spout_and_opaque_state_are_exactly_once() {
-    assert_exact(false, StateKind::Opaque);
+    assert_exact(SpoutKind::Transactional, StateKind::Opaque);
 }
 
 #[test]
 fn tri48_opaque_spout_and_opaque_state_are_exactly_once() {
-    assert_exact(true, StateKind::Opaque);
+    assert_exact(SpoutKind::Opaque, StateKind::Opaque);
+}
+
+#[test]
+fn tri44_a_coordinated_spout_that_repeats_itself_is_exactly_once() {
+    assert_exact(SpoutKind::Coordinated, StateKind::Transactional);
+    assert_exact(SpoutKind::Coordinated, StateKind::Opaque);
+}
+
+#[test]
+fn tri44_a_coordinated_spout_that_describes_replays_anew_is_exactly_once_with_an_opaque_state() {
+    assert_exact(SpoutKind::CoordinatedAnew, StateKind::Opaque);
 }
 
 #[test]
 fn tri48_other_pairs_are_wrong_at_times() {
     quiet_dice();
-    let wrong_at_times = |opaque_spout, state| (0..25).any(|seed| !is_exact(seed, opaque_spout, state));
-    assert!(wrong_at_times(false, StateKind::NonTransactional));
-    assert!(wrong_at_times(true, StateKind::NonTransactional));
-    assert!(wrong_at_times(true, StateKind::Transactional));
+    let wrong_at_times = |spout, state| (0..25).any(|seed| !is_exact(seed, spout, state));
+    assert!(wrong_at_times(SpoutKind::Transactional, StateKind::NonTransactional));
+    assert!(wrong_at_times(SpoutKind::Opaque, StateKind::NonTransactional));
+    assert!(wrong_at_times(SpoutKind::Opaque, StateKind::Transactional));
+    assert!(wrong_at_times(SpoutKind::Coordinated, StateKind::NonTransactional));
+    assert!(wrong_at_times(SpoutKind::CoordinatedAnew, StateKind::Transactional));
 }

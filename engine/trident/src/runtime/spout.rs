@@ -18,7 +18,7 @@ use crate::graph::Source;
 use crate::spout::{BatchSpout, Kind, Spout};
 use crate::tuple::{Collector, Row};
 
-pub(super) use record::{Position, SpoutRecord};
+pub(super) use record::SpoutRecord;
 
 /// What the master tells a spout.
 pub(super) enum Command {

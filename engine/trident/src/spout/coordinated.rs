@@ -9,8 +9,9 @@ use crate::tuple::Collector;
 /// A spout in two parts, as Storm's `ITridentSpout`: a coordinator describes each batch by metadata, which the topology
 /// keeps; emitters emit what the metadata describes.
 ///
-/// It is transactional when the coordinator gives known metadata back and the emitters emit the same tuples for it; opaque
-/// when a replay may be described anew, from where the previous batch ended.
+/// It is transactional when the coordinator gives known metadata back and the emitters emit the same tuples for it. It is
+/// opaque when it describes a replay anew, and each batch from where the previous one ended: what is known of later batches
+/// is then out of date.
 ///
 /// All parts run on the spout's thread. After a failure of one of them all are made anew: what they need to go on is in the
 /// metadata.
