@@ -36,6 +36,7 @@ pub mod builtin;
 mod coordinator;
 mod drpc;
 mod error;
+mod file;
 mod function;
 mod graph;
 mod metadata;
@@ -48,6 +49,7 @@ mod state;
 mod stream;
 mod topology;
 mod tuple;
+mod window_store;
 
 pub use aggregate::{Aggregation, Aggregator, Combiner, Reducer};
 pub use batch::BatchId;
@@ -76,3 +78,4 @@ pub use state::{
 pub use stream::{ChainedAggregation, GroupedStream, Stream};
 pub use topology::{Clock, JoinType, Options, TridentTopology};
 pub use tuple::{Collector, FieldNames, Projection, Tuple};
+pub use window_store::{FileWindowStore, MemoryWindowStore, WindowStore};

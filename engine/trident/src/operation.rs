@@ -17,7 +17,7 @@ pub(crate) use persist::{PersistGroups, PersistSnapshot, PersistTuples, Update};
 pub(crate) use query::Query;
 pub(crate) use tuplewise::{Each, FilterOperation, FlatMap, MapOperation, Pass, Peek, Project};
 pub use window::WindowConfig;
-pub(crate) use window::WindowOperation;
+pub(crate) use window::{StoreFactory, WindowOperation};
 
 use crate::batch::BatchId;
 use crate::function::OperationContext;

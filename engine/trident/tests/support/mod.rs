@@ -1,13 +1,15 @@
 //! What the tests share: a log to read from, in the transactional and the opaque way, failures on demand, and dice.
 #![allow(dead_code)]
 
+pub mod faults;
+
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use monsoon_trident::{
     BatchId, Collector, CoordinatedSpout, Failure, Fields, OpaqueEmitter, OpaquePartitionedSpout, Outcome,
-    PartitionedTransactionalSpout, SpoutCoordinator, SpoutEmitter, TransactionalEmitter, Tuple, Value,
+    PartitionedTransactionalSpout, Spout, SpoutCoordinator, SpoutEmitter, TransactionalEmitter, Tuple, Value,
 };
 use serde_json::{Value as Json, json};
 
@@ -228,5 +230,28 @@ impl CoordinatedSpout for CoordinatedLog {
 
     fn emitter(&mut self, partition: usize, partitions: usize) -> Outcome<Box<dyn SpoutEmitter>> {
         Ok(Box::new(LogEmitter { spout: self.spout.clone(), partition, partitions }))
+    }
+}
+
+/// How a log is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SpoutKind {
+    Transactional,
+    Opaque,
+    /// One whose coordinator gives back what it knows of a batch.
+    Coordinated,
+    /// One whose coordinator describes a replay anew.
+    CoordinatedAnew,
+}
+
+impl SpoutKind {
+    /// A spout of this kind.
+    pub fn over(self, spout: LogSpout) -> Spout {
+        match self {
+            SpoutKind::Transactional => Spout::transactional(spout),
+            SpoutKind::Opaque => Spout::opaque(spout),
+            SpoutKind::Coordinated => Spout::coordinated(CoordinatedLog { spout, is_opaque: false }),
+            SpoutKind::CoordinatedAnew => Spout::coordinated(CoordinatedLog { spout, is_opaque: true }),
+        }
     }
 }
