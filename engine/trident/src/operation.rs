@@ -4,6 +4,7 @@
 
 mod aggregate;
 mod join;
+mod multi_reduce;
 mod persist;
 mod query;
 mod tuplewise;
@@ -12,7 +13,8 @@ mod window;
 use monsoon_topology::Outcome;
 
 pub(crate) use aggregate::{AggregateOperation, Column, WhenEmpty};
-pub(crate) use join::{JoinOperation, JoinSide};
+pub(crate) use join::{Join, JoinSide};
+pub(crate) use multi_reduce::{MultiReduce, ReduceSide};
 pub(crate) use persist::{PersistGroups, PersistSnapshot, PersistTuples, Update};
 pub(crate) use query::Query;
 pub(crate) use tuplewise::{Each, FilterOperation, FlatMap, MapOperation, Pass, Peek, Project};

@@ -102,6 +102,18 @@ impl Stream {
     /// The same with the content in a store, one for each partition: a topology that is started again, with as many
     /// partitions, goes on in the middle of its windows. Each window is emitted with one txid; a replay of this txid emits
     /// it again, so a state behind it counts it once. With an opaque spout the windows of a replay may be others.
+    ///
+    /// ```no_run
+    /// use std::path::Path;
+    /// use monsoon_trident::{FileWindowStore, Result, StateContext, Stream, Sum, WindowConfig};
+    ///
+    /// fn sums(numbers: &Stream) -> Result<Stream> {
+    ///     let store = |context: &StateContext| {
+    ///         FileWindowStore::open(Path::new("/var/lib/sums").join(context.partition.to_string()))
+    ///     };
+    ///     numbers.persistent_window(WindowConfig::sliding_count(100, 10), store, "n", Sum, "sum")
+    /// }
+    /// ```
     pub fn persistent_window<W: WindowStore>(
         &self,
         config: WindowConfig,

@@ -12,7 +12,8 @@ use crate::file;
 
 /// Keeps the content of the windows of one partition in a directory of its own: the entry of txid 7 is `7.json`.
 ///
-/// Each batch that brings tuples or completes a window costs a synced write.
+/// Each batch that brings tuples or completes a window costs a synced write. Lists and maps may be nested 37 deep in a
+/// tuple's value; a batch with a deeper one fails.
 #[derive(Debug)]
 pub struct FileWindowStore {
     directory: PathBuf,
@@ -22,8 +23,7 @@ impl FileWindowStore {
     /// Opens a directory, or makes it. A failure when that isn't possible.
     pub fn open(directory: impl AsRef<Path>) -> Outcome<FileWindowStore> {
         let directory = directory.as_ref().to_owned();
-        fs::create_dir_all(&directory)
-            .and_then(|()| file::sync_directory_of(&directory))
+        file::make_directory(&directory)
             .map_err(|error| Failure::new(format!("{} can't be made: {error}", directory.display())))?;
         Ok(FileWindowStore { directory })
     }
