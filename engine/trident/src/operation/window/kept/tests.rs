@@ -136,7 +136,7 @@ impl WindowStore for FaultyStore {
 }
 
 /// The windows of all rows, with the time of each, by definition: by txid that completes them.
-fn by_definition(config: WindowConfig, batches: &[(u64, Vec<i64>)]) -> Vec<Vec<Vec<i64>>> {
+fn by_definition(config: WindowConfig, batches: &[(u64, Vec<i64>)]) -> Vec<Windows> {
     let all: Vec<(u64, i64)> =
         batches.iter().flat_map(|(at, values)| values.iter().map(move |value| (*at, *value))).collect();
     let mut seen = 0;
@@ -160,63 +160,88 @@ fn by_definition(config: WindowConfig, batches: &[(u64, Vec<i64>)]) -> Vec<Vec<V
     batches.iter().map(windows).collect()
 }
 
-/// Random batches with tries that fail before and after their write, that come again at a later time or (opaque) as another
-/// batch, and with restarts between any two steps.
-fn simulate(seed: u64) {
-    let mut dice = Dice(seed);
-    let (length, slide) = (1 + dice.roll(12), 1 + dice.roll(12));
-    let ms = Duration::from_millis;
-    let config = match dice.roll(2) {
-        0 => WindowConfig::sliding_count(length as usize, slide as usize),
-        _ => WindowConfig::sliding_duration(ms(length), ms(slide)),
-    };
-    let is_opaque = dice.roll(2) == 0;
-    let store = MemoryWindowStore::new();
-    let faulty = |dice: &mut Dice| Box::new(FaultyStore(store.clone(), Dice(dice.roll(u64::MAX))));
-    let mut kept = Kept::load(config, faulty(&mut dice)).unwrap();
-    let (mut now, mut value) = (0, 0);
-    let (mut batches, mut emitted): (Vec<(u64, Vec<i64>)>, Vec<Vec<Vec<i64>>>) = Default::default();
-    for txid in 1..=120 {
-        let mut batch = |dice: &mut Dice| -> Vec<i64> {
-            let count = if dice.roll(3) == 0 { 0 } else { dice.roll(6) };
-            value += count as i64;
-            (value - count as i64..value).collect()
+/// The windows of one txid, as numbers.
+type Windows = Vec<Vec<i64>>;
+
+/// What goes on around the windows of one partition.
+struct World {
+    dice: Dice,
+    config: WindowConfig,
+    is_opaque: bool,
+    store: MemoryWindowStore,
+    kept: Kept,
+    now_ms: u64,
+    next_value: i64,
+}
+
+impl World {
+    fn new(seed: u64) -> World {
+        let mut dice = Dice(seed);
+        let (length, slide) = (1 + dice.roll(12), 1 + dice.roll(12));
+        let ms = Duration::from_millis;
+        let config = match dice.roll(2) {
+            0 => WindowConfig::sliding_count(length as usize, slide as usize),
+            _ => WindowConfig::sliding_duration(ms(length), ms(slide)),
         };
-        let mut values = batch(&mut dice);
-        // What a try that went through gave, by the batch: the next one must give the same.
-        let mut given: BTreeMap<Vec<i64>, Vec<Vec<i64>>> = BTreeMap::new();
-        // The time is that of the first try that may have been emitted.
+        let (is_opaque, store) = (dice.roll(2) == 0, MemoryWindowStore::new());
+        let kept = load(config, &store);
+        World { dice, config, is_opaque, store, kept, now_ms: 0, next_value: 0 }
+    }
+
+    fn restart(&mut self) {
+        let store = FaultyStore(self.store.clone(), Dice(self.dice.roll(u64::MAX)));
+        self.kept = Kept::load(self.config, Box::new(store)).unwrap();
+    }
+
+    fn new_batch(&mut self) -> Vec<i64> {
+        let count = if self.dice.roll(3) == 0 { 0 } else { self.dice.roll(6) as i64 };
+        self.next_value += count;
+        (self.next_value - count..self.next_value).collect()
+    }
+
+    /// Tries a txid until it is committed and recorded: gives its time, its batch and its windows. Every try of a batch that
+    /// goes through must give the same windows at the same time.
+    fn commit(&mut self, txid: u64) -> (u64, Vec<i64>, Windows) {
+        let mut values = self.new_batch();
+        let mut given: BTreeMap<Vec<i64>, Windows> = BTreeMap::new();
         let mut time = None;
         loop {
-            now += dice.roll(8);
-            if dice.roll(4) == 0 {
-                kept = Kept::load(config, faulty(&mut dice)).unwrap();
+            self.now_ms += self.dice.roll(8);
+            if self.dice.roll(4) == 0 {
+                self.restart();
             }
-            if let Ok(windows) = kept.add(txid, now, rows(values.iter().copied())) {
+            if let Ok(windows) = self.kept.add(txid, self.now_ms, rows(values.iter().copied())) {
                 let windows = ints(windows);
                 let first = given.entry(values.clone()).or_insert_with(|| windows.clone());
-                assert_eq!(*first, windows, "seed {seed}, txid {txid}: a replay gives other windows");
-                let at = kept.content.marks.now_ms;
+                assert_eq!(*first, windows, "txid {txid}: a replay gives other windows");
+                let at = self.kept.content.marks.now_ms;
                 let is_idle = values.is_empty() && windows.is_empty();
-                assert!(
-                    is_idle || *time.get_or_insert(at) == at,
-                    "seed {seed}, txid {txid}: a replay is at another time"
-                );
-                // Committed and recorded, or to be tried again.
-                if dice.roll(3) > 0 {
-                    batches.push((at, values));
-                    emitted.push(windows);
-                    break;
+                assert!(is_idle || *time.get_or_insert(at) == at, "txid {txid}: a replay is at another time");
+                if self.dice.roll(3) > 0 {
+                    return (at, values, windows);
                 }
             }
-            if is_opaque {
-                values = batch(&mut dice);
+            if self.is_opaque {
+                values = self.new_batch();
             }
         }
     }
-    assert_eq!(emitted, by_definition(config, &batches), "seed {seed}, {config:?}");
-    // By the definition of a window: no more entries than the tuples in it, and the last two.
-    assert!(store.len() <= kept.content.items.len() + 2 + 2, "seed {seed}: {} entries", store.len());
+}
+
+/// Random batches with tries that fail before and after their write, that come again at a later time or (opaque) as another
+/// batch, and with restarts between any two steps.
+fn simulate(seed: u64) {
+    let mut world = World::new(seed);
+    let (mut batches, mut emitted) = (Vec::new(), Vec::new());
+    for txid in 1..=120 {
+        let (at_ms, values, windows) = world.commit(txid);
+        batches.push((at_ms, values));
+        emitted.push(windows);
+    }
+    assert_eq!(emitted, by_definition(world.config, &batches), "{:?}", world.config);
+    // When the next txid begins there is an entry for each tuple in a later window at most, and the last two.
+    while world.kept.remove_dead(121).is_err() {}
+    assert!(world.store.len() <= world.kept.content.items.len() + 2, "{} entries", world.store.len());
 }
 
 /// One seed again: `MONSOON_SEED=7 cargo test --release -p monsoon-trident random_batches`; more: `MONSOON_SEEDS=10000`.
