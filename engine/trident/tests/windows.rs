@@ -11,11 +11,13 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use monsoon_trident::{
-    Count, FeederBatchSpout, FileMetadata, FileWindowStore, FirstN, MapState, MemoryBackingMap, MemoryMetadata,
-    MemoryWindowStore, OpaqueMap, OpaqueValue, Options, Outcome, StateContext, Stream, Sum, TransactionalMap,
-    TransactionalValue, TridentHandle, TridentTopology, Tuple, Value, WindowConfig, run_local, values,
+    Change, Count, Failure, FeederBatchSpout, FileMetadata, FileWindowStore, FirstN, MapState, MemoryBackingMap,
+    MemoryMetadata, MemoryWindowStore, MetadataStore, OpaqueMap, OpaqueValue, Options, Outcome, StateContext, Stream,
+    Sum, TransactionalMap, TransactionalValue, TridentHandle, TridentTopology, Tuple, Value, WindowConfig, run_local,
+    values,
 };
 use parking_lot::Mutex;
+use serde_json::Value as Json;
 use support::faults::{Faults, FaultyMetadata, FaultyTable, FaultyWindows, quiet_dice, seeds};
 use support::{Dice, Log, LogSpout, SpoutKind};
 
@@ -54,6 +56,63 @@ fn w28_a_restart_in_the_middle_of_a_window_goes_on_with_it() {
     assert_eq!(feed(6..=8), [20, 30]);
 }
 
+/// Metadata that does not record the commit of one txid, as if the process had ended just before.
+struct Unrecorded(Arc<MemoryMetadata>, u64);
+
+impl MetadataStore for Unrecorded {
+    fn list(&self, prefix: &str) -> Outcome<Vec<(String, Json)>> {
+        self.0.list(prefix)
+    }
+
+    fn apply(&self, changes: &[Change]) -> Outcome {
+        let is_record = |change: &Change| match change {
+            Change::Put(key, value) => key == "numbers/next" && value["txid"] == self.1 + 1,
+            Change::Delete(_) => false,
+        };
+        if changes.iter().any(is_record) { Err(Failure::new("the process has ended")) } else { self.0.apply(changes) }
+    }
+}
+
+#[test]
+fn w28_a_window_emitted_before_a_crash_and_again_after_it_is_counted_once() {
+    let log = Log::new(vec![(1..=6).map(Value::from).collect()]);
+    let (metadata, windows) = (Arc::new(MemoryMetadata::new()), MemoryWindowStore::new());
+    let table = MemoryBackingMap::<TransactionalValue>::new();
+    let emitted = Arc::new(Mutex::new(Vec::new()));
+    let run = |metadata: Arc<dyn MetadataStore>| {
+        let options = Options { metadata, batches_in_flight_max: 1, ..Options::default() };
+        let topology = TridentTopology::new("crash").with_options(options);
+        let spout = SpoutKind::Transactional.over(LogSpout::new(&log, 2));
+        let (windows, table, seen) = (windows.clone(), table.clone(), emitted.clone());
+        let see = move |tuple: &Tuple<'_>| -> Outcome {
+            seen.lock().push(tuple.int("n")?);
+            Ok(())
+        };
+        let store = move |_: &StateContext| Ok(windows.clone());
+        let numbers = topology.new_stream("numbers", spout).unwrap();
+        let sums = numbers.persistent_window(WindowConfig::tumbling_count(3), store, "line", Sum, "n").unwrap();
+        count(sums.peek(see).unwrap(), move |_| Ok(TransactionalMap::new(table.clone())));
+        run_local(topology).unwrap()
+    };
+    // Batches: 1 2, 3 4, 5 6. The window 1 2 3 is emitted with txid 2, whose commit isn't recorded.
+    let running = run(Arc::new(Unrecorded(metadata.clone(), 2)));
+    let deadline = Instant::now() + PATIENCE;
+    while running.errors().is_empty() {
+        assert!(Instant::now() < deadline, "the record has not failed");
+        drop(running.wait_for_txid(2, Duration::from_millis(5)));
+    }
+    assert_eq!(running.committed_txid(), 1);
+    running.stop();
+    assert_eq!(*emitted.lock(), [6]);
+    let running = run(metadata);
+    running.wait_for_txid(3, PATIENCE).unwrap();
+    running.stop();
+    assert_eq!(*emitted.lock(), [6, 6, 15]);
+    let counts = table.entries().into_iter().map(|(key, count)| (key[0].as_int(), count.value.as_int()));
+    let counts: BTreeMap<_, _> = counts.collect();
+    assert_eq!(counts, BTreeMap::from([(Some(6), Some(1)), (Some(15), Some(1))]));
+}
+
 /// The tables that outlive the crashes.
 #[derive(Clone, Default)]
 struct World {
@@ -65,7 +124,7 @@ struct World {
     now_ms: Arc<AtomicU64>,
 }
 
-/// What is counted of the windows, in a state that goes with the spout.
+/// Which windows over which spout; what is counted of them is in a state that goes with the spout.
 #[derive(Clone, Copy)]
 struct Case {
     spout: SpoutKind,
