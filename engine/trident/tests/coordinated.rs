@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use monsoon_trident::{
-    BatchId, Collector, CoordinatedSpout, Count, Failure, Fields, FileMetadata, MemoryMapState, MemoryMetadata,
+    BatchId, Change, Collector, CoordinatedSpout, Count, Failure, Fields, FileMetadata, MemoryMapState, MemoryMetadata,
     MetadataStore, Options, Outcome, ReadOnlySnapshottable, Spout, SpoutCoordinator, SpoutEmitter, TridentHandle,
     TridentTopology, Tuple, Value, run_local,
 };
@@ -166,7 +166,7 @@ fn tri44_a_restart_goes_on_from_kept_metadata() {
 
     // As a crash leaves it: the next batch was described and never committed.
     let file = FileMetadata::open(&path).unwrap();
-    file.apply(&[monsoon_trident::Change::Put("numbers/batch/3".into(), json!(77))]).unwrap();
+    file.apply(&[Change::Put("numbers/batch/3".into(), json!(77))]).unwrap();
     numbers.ready_up_to.store(3, Ordering::Relaxed);
     let running = run(&numbers, Arc::new(FileMetadata::open(&path).unwrap()), None);
     assert_eq!(running.committed_txid(), 2);
@@ -242,4 +242,60 @@ fn tri44_emitters_share_a_log_by_partition() {
     let mut all: Vec<String> = (0..3).flat_map(|p| (0..7).map(move |n| format!("{p}.{n}"))).collect();
     all.sort();
     assert_eq!(seen, all);
+}
+
+/// Metadata whose write of one value is done and yet fails.
+struct DoneAndFailed(Arc<MemoryMetadata>, Json);
+
+impl MetadataStore for DoneAndFailed {
+    fn list(&self, prefix: &str) -> Outcome<Vec<(String, Json)>> {
+        self.0.list(prefix)
+    }
+
+    fn apply(&self, changes: &[Change]) -> Outcome {
+        self.0.apply(changes)?;
+        let fails = changes.iter().any(|change| matches!(change, Change::Put(_, value) if *value == self.1));
+        if fails { Err(Failure::new("done, and not known to be")) } else { Ok(()) }
+    }
+}
+
+/// The first batch is described as 1; after a failure as 2, which is written without that being known; then as 1 again. What
+/// is emitted is what must be in the store.
+#[test]
+fn tri44_metadata_whose_write_may_be_done_is_written_again() {
+    struct Wavering(Arc<AtomicU64>);
+    impl CoordinatedSpout for Wavering {
+        fn fields(&self) -> Fields {
+            Fields::new(["n"]).unwrap()
+        }
+        fn coordinator(&mut self) -> Outcome<Box<dyn SpoutCoordinator>> {
+            Ok(Box::new(Wavering(self.0.clone())))
+        }
+        fn emitter(&mut self, partition: usize, _partitions: usize) -> Outcome<Box<dyn SpoutEmitter>> {
+            Ok(Box::new(NumberEmitter(Numbers::default(), partition)))
+        }
+    }
+    impl SpoutCoordinator for Wavering {
+        fn initialize_transaction(&mut self, _: u64, _: Option<&Json>, _: Option<&Json>) -> Outcome<Json> {
+            Ok(json!(if self.0.fetch_add(1, Ordering::Relaxed) == 1 { 2 } else { 1 }))
+        }
+        fn is_ready(&mut self, txid: u64) -> Outcome<bool> {
+            Ok(txid == 1)
+        }
+    }
+    let kept = Arc::new(MemoryMetadata::new());
+    let options = Options { metadata: Arc::new(DoneAndFailed(kept.clone(), json!(2))), ..Options::default() };
+    let topology = TridentTopology::new("wavering").with_options(options);
+    let stream = topology.new_stream("numbers", Spout::coordinated(Wavering(Arc::default()))).unwrap();
+    let is_first = std::sync::atomic::AtomicBool::new(true);
+    let fail_once = move |_: &Tuple<'_>| match is_first.swap(false, Ordering::Relaxed) {
+        true => Err(Failure::new("once")),
+        false => Ok(()),
+    };
+    stream.peek(fail_once).unwrap();
+    let running = run_local(topology).unwrap();
+    running.wait_for_txid(1, PATIENCE).unwrap();
+    assert_eq!(running.errors().len(), 2);
+    running.stop();
+    assert_eq!(kept.list("numbers/batch/").unwrap(), [("numbers/batch/1".to_owned(), json!(1))]);
 }

@@ -33,7 +33,7 @@ impl BatchMetadata {
     }
 }
 
-/// The metadata of batches by txid, as the store has it.
+/// The metadata of batches by txid.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger(BTreeMap<u64, Json>);
 

@@ -81,9 +81,7 @@ impl Producer for Coordinated {
         let parts = self.parts()?;
         let metadata = parts.coordinator.initialize_transaction(txid, previous.as_ref(), known.as_ref())?;
         // Durable before anything of the batch can be committed: after a crash it is given again.
-        if known.as_ref() != Some(&metadata) {
-            self.record.keep(txid, metadata.clone())?;
-        }
+        self.record.keep(txid, metadata.clone())?;
         let mut emitted = Vec::with_capacity(self.partitions);
         for emitter in &mut self.parts()?.emitters {
             let mut out = Collector::new(arity);

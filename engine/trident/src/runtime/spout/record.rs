@@ -1,6 +1,6 @@
 //! `SpoutRecord`: what is known of a spout's batches, in memory and in the metadata store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use monsoon_topology::{Failure, Outcome};
@@ -25,6 +25,9 @@ pub(in crate::runtime) struct SpoutRecord {
     name: String,
     is_opaque: bool,
     ledger: Mutex<Ledger>,
+    /// The batches of which the store may have other metadata than the ledger: a write that failed may have been done. Each
+    /// is written again before it commits, so they are no more than the batches in flight.
+    in_doubt: Mutex<BTreeSet<u64>>,
     store: Arc<dyn MetadataStore>,
 }
 
@@ -56,7 +59,8 @@ impl SpoutRecord {
         if is_opaque {
             ledger.drop_from(position.txid);
         }
-        Ok((SpoutRecord { name: name.to_owned(), is_opaque, ledger: Mutex::new(ledger), store }, position))
+        let (ledger, in_doubt) = (Mutex::new(ledger), Mutex::default());
+        Ok((SpoutRecord { name: name.to_owned(), is_opaque, ledger, in_doubt, store }, position))
     }
 
     pub(super) fn name(&self) -> &str {
@@ -73,9 +77,16 @@ impl SpoutRecord {
         self.ledger.lock().before(txid).cloned()
     }
 
-    /// Remembers the metadata of a batch, durably: after a crash it is still known.
+    /// Remembers the metadata of a batch, durably: after a crash it is still known. What is known already isn't written
+    /// again.
     pub(super) fn keep(&self, txid: u64, metadata: Json) -> Outcome {
+        let mut in_doubt = self.in_doubt.lock();
+        if !in_doubt.contains(&txid) && self.ledger.lock().get(txid) == Some(&metadata) {
+            return Ok(());
+        }
+        in_doubt.insert(txid);
         self.store.apply(&[Change::Put(self.batch_key(txid), metadata.clone())])?;
+        in_doubt.remove(&txid);
         self.ledger.lock().insert(txid, metadata);
         Ok(())
     }
