@@ -1,4 +1,4 @@
-//! The three kinds of aggregation, and `Aggregation`, which holds one of any kind.
+//! The three kinds of aggregation, `Aggregation`, which holds one of any kind, and the reduction of several streams.
 //!
 //! A combiner is aggregated in part before tuples move to another partition; a reducer and an aggregator see the tuples
 //! after the move.
@@ -37,6 +37,18 @@ pub trait Aggregator: Send + Sync + 'static {
     /// Called for each tuple.
     fn aggregate(&self, state: &mut Self::State, tuple: &Tuple<'_>, out: &mut Collector) -> Outcome;
     /// Called after the last tuple.
+    fn complete(&self, state: Self::State, out: &mut Collector) -> Outcome;
+}
+
+/// An aggregation of several streams that are grouped alike: see [`crate::TridentTopology::multi_reduce`].
+pub trait MultiReducer: Send + Sync + 'static {
+    /// What is kept from tuple to tuple of one group.
+    type State;
+    /// Called before the first tuple of a group that any of the streams has.
+    fn init(&self, out: &mut Collector) -> Outcome<Self::State>;
+    /// Called for each tuple of the group: first all of the first stream, which has the number 0, then all of the second...
+    fn execute(&self, state: &mut Self::State, stream: usize, tuple: &Tuple<'_>, out: &mut Collector) -> Outcome;
+    /// Called after the last tuple of the group.
     fn complete(&self, state: Self::State, out: &mut Collector) -> Outcome;
 }
 

@@ -7,6 +7,7 @@
 //! - When a txid fails, it and all later ones start again, each with a higher attempt, in order.
 //! - Once all states have committed a txid it is not started again: a record that fails may be durable all the same, and a
 //!   crash during a second commit would then lose a part of it. Only the record is tried again.
+//! - When spouts are asked whether they are ready, a new txid starts only after one of them said so for this txid.
 //! - A stopped coordinator starts nothing, and is quiet once the commit under way has ended.
 
 use std::collections::BTreeMap;
@@ -37,6 +38,10 @@ pub(crate) enum Event {
     Recorded(BatchId),
     /// The batch can't be processed or committed, or its record failed. Nothing of this attempt runs any more.
     Failed { batch: BatchId, reason: String },
+    /// A spout is ready for a new batch.
+    Ready(u64),
+    /// No spout is ready for a new batch.
+    NotReady(u64),
     /// No batch may start any more.
     Stop,
 }
@@ -44,6 +49,8 @@ pub(crate) enum Event {
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Effect {
+    /// Ask the spouts whether they are ready for a new batch.
+    Ask(u64),
     /// Emit and process a batch.
     Start(BatchId),
     /// Let the states commit a batch.
@@ -80,10 +87,24 @@ struct Active {
     failures: u32,
 }
 
+/// Whether a new batch may start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Readiness {
+    /// Always: the spouts aren't asked.
+    Always,
+    /// The spouts are to be asked.
+    Unknown,
+    /// They were asked for this txid.
+    Asked(u64),
+    /// One of them is ready for this txid.
+    Ready(u64),
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Coordinator {
     limits: Limits,
+    readiness: Readiness,
     /// The txid that is the next to commit.
     next_commit: u64,
     /// The batches in flight: from `next_commit` on, without a gap.
@@ -99,10 +120,16 @@ pub(crate) struct Coordinator {
 
 impl Coordinator {
     /// One that starts with a txid, 1 for a new topology.
-    pub(crate) fn new(limits: Limits, next_commit: u64, earlier_attempts: BTreeMap<u64, u32>) -> Coordinator {
+    pub(crate) fn new(
+        limits: Limits,
+        readiness: Readiness,
+        next_commit: u64,
+        earlier_attempts: BTreeMap<u64, u32>,
+    ) -> Coordinator {
         assert!(limits.in_flight_max > 0, "a coordinator needs room for a batch");
         Coordinator {
             limits,
+            readiness,
             next_commit,
             active: BTreeMap::new(),
             earlier_attempts,
@@ -123,6 +150,13 @@ impl Coordinator {
             Event::Committed(batch) => self.committed(batch, &mut effects),
             Event::Recorded(batch) => self.recorded(batch, &mut effects),
             Event::Failed { batch, reason } => self.failed(now_ms, batch, reason, &mut effects),
+            Event::Ready(txid) if self.readiness == Readiness::Asked(txid) => self.readiness = Readiness::Ready(txid),
+            Event::NotReady(txid) if self.readiness == Readiness::Asked(txid) => {
+                self.readiness = Readiness::Unknown;
+                // At least a moment, so that spouts aren't asked without a pause.
+                self.new_batch_at_ms = self.new_batch_at_ms.max(now_ms + self.limits.idle_interval_ms.max(1));
+            }
+            Event::Ready(_) | Event::NotReady(_) => {}
             Event::Stop => self.stopped = true,
         }
         self.record_again(now_ms, &mut effects);
@@ -139,7 +173,7 @@ impl Coordinator {
         let start = match self.first_waiting() {
             Some(txid) if self.is_halted(txid) => None,
             Some(_) => Some(self.retry_at_ms),
-            None if self.has_room() => Some(self.new_batch_at_ms),
+            None if self.has_room() && !matches!(self.readiness, Readiness::Asked(_)) => Some(self.new_batch_at_ms),
             None => None,
         };
         let record = self.unrecorded().map(|_| self.record_at_ms);
@@ -269,6 +303,23 @@ impl Coordinator {
         }
     }
 
+    /// Whether a new batch may start; asks when that isn't known.
+    fn is_ready(&mut self, txid: u64, effects: &mut Vec<Effect>) -> bool {
+        match self.readiness {
+            Readiness::Always => true,
+            Readiness::Ready(ready) if ready == txid => {
+                self.readiness = Readiness::Unknown;
+                true
+            }
+            Readiness::Asked(asked) if asked == txid => false,
+            Readiness::Unknown | Readiness::Ready(_) | Readiness::Asked(_) => {
+                self.readiness = Readiness::Asked(txid);
+                effects.push(Effect::Ask(txid));
+                false
+            }
+        }
+    }
+
     fn start_batches(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
         if self.stopped {
             return;
@@ -283,6 +334,9 @@ impl Coordinator {
         }
         while self.has_room() && now_ms >= self.new_batch_at_ms {
             let txid = self.next_commit + self.active.len() as u64;
+            if !self.is_ready(txid, effects) {
+                return;
+            }
             let attempt = self.earlier_attempts.remove(&txid).map_or(0, |earlier| earlier + 1);
             self.active.insert(txid, Active { attempt, status: Status::Processing, failures: 0 });
             effects.push(Effect::Start(BatchId { txid, attempt }));

@@ -3,13 +3,15 @@
 //! Keys are `<spout>/next` (the txid to commit next) and `<spout>/batch/<txid>` (what the spout emitted); values are JSON.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use monsoon_topology::{Failure, Outcome};
 use parking_lot::Mutex;
 use serde_json::Value as Json;
+
+use crate::file;
 
 /// A change of one key.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,20 +85,6 @@ impl FileMetadata {
         };
         Ok(FileMetadata { path, entries: Mutex::new(entries) })
     }
-
-    fn replace(&self, entries: &BTreeMap<String, Json>) -> io::Result<()> {
-        let mut new_name = self.path.clone().into_os_string();
-        new_name.push(".new");
-        let mut file = File::create(&new_name)?;
-        file.write_all(&serde_json::to_vec(entries)?)?;
-        file.sync_all()?;
-        fs::rename(&new_name, &self.path)?;
-        // The rename itself is durable only when the directory is synced.
-        match self.path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            Some(parent) => File::open(parent)?.sync_all(),
-            None => File::open(".")?.sync_all(),
-        }
-    }
 }
 
 impl MetadataStore for FileMetadata {
@@ -108,7 +96,7 @@ impl MetadataStore for FileMetadata {
         let mut entries = self.entries.lock();
         let mut changed = entries.clone();
         change(&mut changed, changes);
-        self.replace(&changed)
+        file::replace(&self.path, &serde_json::to_vec(&changed)?)
             .map_err(|error| Failure::new(format!("{} can't be written: {error}", self.path.display())))?;
         *entries = changed;
         Ok(())

@@ -4,6 +4,7 @@
 
 mod aggregate;
 mod join;
+mod multi_reduce;
 mod persist;
 mod query;
 mod tuplewise;
@@ -12,12 +13,13 @@ mod window;
 use monsoon_topology::Outcome;
 
 pub(crate) use aggregate::{AggregateOperation, Column, WhenEmpty};
-pub(crate) use join::{JoinOperation, JoinSide};
+pub(crate) use join::{Join, JoinSide};
+pub(crate) use multi_reduce::{MultiReduce, ReduceSide};
 pub(crate) use persist::{PersistGroups, PersistSnapshot, PersistTuples, Update};
 pub(crate) use query::Query;
 pub(crate) use tuplewise::{Each, FilterOperation, FlatMap, MapOperation, Pass, Peek, Project};
 pub use window::WindowConfig;
-pub(crate) use window::WindowOperation;
+pub(crate) use window::{StoreFactory, WindowOperation};
 
 use crate::batch::BatchId;
 use crate::function::OperationContext;

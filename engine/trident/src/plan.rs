@@ -61,6 +61,11 @@ impl Plan {
         Ok((Plan { topology, nodes, stages, drpc, partitions }, spouts))
     }
 
+    /// How many partitions a source's stage has.
+    pub(crate) fn source_partitions(&self, source: Source) -> usize {
+        self.stages.iter().find(|stage| stage.source == Some(source)).map_or(1, |stage| stage.partitions)
+    }
+
     /// The children of a node within its stage.
     pub(crate) fn is_parent(&self, parent: NodeId, child: NodeId) -> bool {
         self.nodes[child].parents.first().is_some_and(|(id, _)| *id == parent)

@@ -1,14 +1,16 @@
-//! Spouts: where batches come from, in three kinds by what a replay gives.
+//! Spouts: where batches come from, in kinds by what a replay gives.
 //!
 //! | kind | the same txid again | |
 //! |---|---|---|
 //! | [`BatchSpout`] | anything | non-transactional |
 //! | [`PartitionedTransactionalSpout`] | exactly the same tuples | each tuple is in one batch |
 //! | [`OpaquePartitionedSpout`] | perhaps other tuples | each tuple is in one *committed* batch |
+//! | [`CoordinatedSpout`] | what it makes of the metadata it gets again | one of the above |
 //!
 //! A partitioned spout describes what it emitted from a partition in one batch by metadata of its own, such as a range of
-//! offsets; the topology keeps it.
+//! offsets; the topology keeps it. A coordinated spout describes a batch before it emits it.
 
+mod coordinated;
 mod feeder;
 mod fixed;
 mod ledger;
@@ -16,6 +18,7 @@ mod ledger;
 use monsoon_topology::{Fields, Outcome};
 use serde_json::Value as Json;
 
+pub use coordinated::{CoordinatedSpout, SpoutCoordinator, SpoutEmitter};
 pub use feeder::FeederBatchSpout;
 pub use fixed::FixedBatchSpout;
 pub(crate) use ledger::{BatchMetadata, Ledger};
@@ -83,6 +86,7 @@ pub(crate) enum Kind {
     Batch(Box<dyn BatchSpout>),
     Transactional(Box<dyn PartitionedTransactionalSpout>),
     Opaque(Box<dyn OpaquePartitionedSpout>),
+    Coordinated(Box<dyn CoordinatedSpout>),
 }
 
 impl Spout {
@@ -101,12 +105,18 @@ impl Spout {
         Spout(Kind::Opaque(Box::new(spout)))
     }
 
+    /// One whose coordinator describes each batch before it is emitted.
+    pub fn coordinated(spout: impl CoordinatedSpout) -> Spout {
+        Spout(Kind::Coordinated(Box::new(spout)))
+    }
+
     /// The fields of its tuples.
     pub(crate) fn fields(&self) -> Fields {
         match &self.0 {
             Kind::Batch(spout) => spout.fields(),
             Kind::Transactional(spout) => spout.fields(),
             Kind::Opaque(spout) => spout.fields(),
+            Kind::Coordinated(spout) => spout.fields(),
         }
     }
 }

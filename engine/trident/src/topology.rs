@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use monsoon_topology::Outcome;
+use monsoon_topology::{Fields, Outcome};
 use parking_lot::Mutex;
 
+use crate::aggregate::MultiReducer;
 use crate::drpc::DrpcServer;
 use crate::graph::{DrpcStream, Graph, Link, Node, Origin, Source};
 use crate::metadata::{MemoryMetadata, MetadataStore};
-use crate::operation::{JoinOperation, JoinSide, Pass};
+use crate::operation::{Join, JoinSide, MultiReduce, Pass, ReduceSide};
 use crate::spout::Spout;
 use crate::state::{StateCell, StateContext, TridentState};
 use crate::stream::{GroupedStream, Stream};
-use crate::tuple::{FieldNames, Projection, fields_of};
+use crate::tuple::{FieldNames, Projection, concatenated, fields_of};
 use crate::{Error, Result};
 
 /// The processing time, in milliseconds; windows need it to grow.
@@ -157,19 +158,58 @@ impl TridentTopology {
         if sides.len() < 2 {
             return Err(Error::invalid("a join needs two streams"));
         }
-        let mut operations = Vec::new();
-        let mut parents = Vec::new();
+        let (mut streams, mut join) = (Vec::new(), Vec::new());
         for (grouped, kind) in sides {
             let fields = grouped.stream.fields();
-            let key = grouped.key()?;
-            let others: Vec<&str> = fields.iter().filter(|name| key.fields().position(name).is_none()).collect();
+            let others: Vec<&str> = fields.iter().filter(|name| grouped.group.position(name).is_none()).collect();
             let others = Projection::new(&fields, others)?;
-            parents.push((&grouped.stream, grouped.link()?));
-            operations.push(JoinSide { key, others, outer: *kind == JoinType::Outer });
+            join.push(JoinSide { width: others.fields().len(), outer: *kind == JoinType::Outer });
+            streams.push((*grouped, others));
         }
         let output = fields_of(&output)?;
-        check_join(&operations, output.len())?;
-        self.meeting(parents, Node::new("join", JoinOperation(operations), output))
+        let width = sides[0].0.group.len() + join.iter().map(|side| side.width).sum::<usize>();
+        if output.len() != width {
+            return Err(Error::invalid(format!("the join gives {width} fields, {} are named", output.len())));
+        }
+        self.reduced("join", streams, Join(join), output)
+    }
+
+    /// Reduces streams within each batch by their group fields: a reducer sees the tuples of all streams that have one key.
+    /// The result: the key under the names of the first stream's group fields, then the output fields, which the reducer
+    /// emits.
+    pub fn multi_reduce(
+        &self,
+        streams: &[&GroupedStream],
+        reducer: impl MultiReducer,
+        output: impl FieldNames,
+    ) -> Result<Stream> {
+        let Some(first) = streams.first() else { return Err(Error::invalid("a multi-reduce needs a stream")) };
+        let fields = concatenated(&first.group, &fields_of(&output)?)?;
+        let all = streams.iter().map(|grouped| (*grouped, Projection::all(&grouped.stream.fields())));
+        self.reduced("multi_reduce", all.collect(), reducer, fields)
+    }
+
+    /// Reduces what is shown of streams; there is at least one. The fields are those of the key and what is emitted.
+    fn reduced(
+        &self,
+        name: &'static str,
+        streams: Vec<(&GroupedStream, Projection)>,
+        reducer: impl MultiReducer,
+        fields: Fields,
+    ) -> Result<Stream> {
+        let key = &streams[0].0.group;
+        if let Some(other) = streams.iter().map(|(grouped, _)| &grouped.group).find(|other| other.len() != key.len()) {
+            return Err(Error::invalid(format!(
+                "the keys of streams that meet differ in width: {key:?} and {other:?}"
+            )));
+        }
+        let arity = fields.len() - key.len();
+        let (mut parents, mut sides) = (Vec::new(), Vec::new());
+        for (grouped, input) in streams {
+            parents.push((&grouped.stream, grouped.link()?));
+            sides.push(ReduceSide { key: grouped.key()?, input });
+        }
+        self.meeting(parents, Node::new(name, MultiReduce { sides, reducer, arity }, fields))
     }
 
     fn meeting(&self, parents: Vec<(&Stream, Link)>, node: Node) -> Result<Stream> {
@@ -183,16 +223,4 @@ impl TridentTopology {
         let parents = parents.into_iter().map(|(stream, link)| (stream.node, link)).collect();
         Stream::add(&self.graph, Node { parents, origin, ..node })
     }
-}
-
-fn check_join(sides: &[JoinSide], named: usize) -> Result<()> {
-    let key = sides[0].key.fields();
-    if let Some(other) = sides.iter().map(|side| side.key.fields()).find(|other| other.len() != key.len()) {
-        return Err(Error::invalid(format!("a join's keys differ in width: {key:?} and {other:?}")));
-    }
-    let width = key.len() + sides.iter().map(|side| side.others.fields().len()).sum::<usize>();
-    if named != width {
-        return Err(Error::invalid(format!("the join gives {width} fields, {named} are named")));
-    }
-    Ok(())
 }

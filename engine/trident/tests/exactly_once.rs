@@ -8,80 +8,19 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use monsoon_trident::{
-    BackingMap, Change, Collector, Count, Failure, Key, MapState, MemoryBackingMap, MemoryMetadata, MetadataStore,
-    NonTransactionalMap, OpaqueMap, OpaqueValue, Options, Outcome, Spout, StateContext, TransactionalMap,
-    TransactionalValue, TridentTopology, Tuple, Value, run_local,
+    Collector, Count, Key, MapState, MemoryBackingMap, MemoryMetadata, NonTransactionalMap, OpaqueMap, OpaqueValue,
+    Options, Outcome, Spout, StateContext, TransactionalMap, TransactionalValue, TridentTopology, Tuple, Value,
+    run_local,
 };
-use serde_json::Value as Json;
-use support::{Dice, Log, LogSpout, split};
+use support::faults::{Faults, FaultyMetadata, FaultyTable, quiet_dice, seeds};
+use support::{Dice, Log, LogSpout, SpoutKind, split};
 
 const WORDS: [&str; 6] = ["the", "man", "on", "a", "moon", "said"];
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// When things go wrong: at random while there are dice, and for good once no write is left.
-#[derive(Clone)]
-struct Faults {
-    dice: Option<Dice>,
-    writes_left: Arc<AtomicUsize>,
-}
-
-impl Faults {
-    fn stumble(&self, once_in: usize) -> Outcome {
-        self.dice.as_ref().map_or(Ok(()), |dice| dice.stumble(once_in))
-    }
-
-    /// How many of so many entries are written, and whether that is reported as a failure.
-    fn write(&self, entries: usize) -> (usize, bool) {
-        let left = self.writes_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
-        match &self.dice {
-            _ if left.is_err() => (0, true),
-            Some(dice) if dice.roll(40) == 0 => (dice.roll(entries + 1), true),
-            _ => (entries, false),
-        }
-    }
-
-    fn has_crashed(&self) -> bool {
-        self.writes_left.load(Ordering::Relaxed) == 0
-    }
-}
-
-/// A table whose writes may be done in part, or wholly and yet fail.
-struct FaultyTable<V>(MemoryBackingMap<V>, Faults);
-
-impl<V: Clone + Send + 'static> BackingMap<V> for FaultyTable<V> {
-    fn multi_get(&mut self, keys: &[Key]) -> Outcome<Vec<Option<V>>> {
-        self.1.stumble(200)?;
-        self.0.multi_get(keys)
-    }
-
-    fn multi_put(&mut self, keys: &[Key], mut values: Vec<V>) -> Outcome {
-        let (written, fails) = self.1.write(keys.len());
-        values.truncate(written);
-        self.0.multi_put(&keys[..written], values)?;
-        if fails { Err(Failure::new("the table is gone")) } else { Ok(()) }
-    }
-}
-
-/// A metadata store whose writes may be done and yet fail.
-struct FaultyMetadata(Arc<MemoryMetadata>, Faults);
-
-impl MetadataStore for FaultyMetadata {
-    fn list(&self, prefix: &str) -> Outcome<Vec<(String, Json)>> {
-        self.0.list(prefix)
-    }
-
-    fn apply(&self, changes: &[Change]) -> Outcome {
-        let (written, fails) = self.1.write(1);
-        if written == 1 {
-            self.0.apply(changes)?;
-        }
-        if fails { Err(Failure::new("the metadata store is gone")) } else { Ok(()) }
-    }
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum StateKind {
@@ -112,7 +51,7 @@ impl Tables {
 }
 
 struct World {
-    opaque_spout: bool,
+    spout: SpoutKind,
     state: StateKind,
     log: Log,
     tables: Tables,
@@ -131,7 +70,7 @@ impl World {
             ..Options::default()
         });
         let spout = LogSpout { log: self.log.clone(), rows_max: 4, dice: faults.dice.clone() };
-        let spout = if self.opaque_spout { Spout::opaque(spout) } else { Spout::transactional(spout) };
+        let spout = self.spout.over(spout);
         match self.state {
             StateKind::NonTransactional => {
                 let table = FaultyTable(self.tables.plain.clone(), faults.clone());
@@ -176,7 +115,7 @@ fn declare<S: MapState>(
 }
 
 /// Whether the counts are right at the end.
-fn is_exact(seed: u64, opaque_spout: bool, state: StateKind) -> bool {
+fn is_exact(seed: u64, spout: SpoutKind, state: StateKind) -> bool {
     let dice = Dice::new(seed);
     let mut expected: BTreeMap<String, i64> = BTreeMap::new();
     let mut line = || {
@@ -185,7 +124,7 @@ fn is_exact(seed: u64, opaque_spout: bool, state: StateKind) -> bool {
         Value::from(words.join(" "))
     };
     let log = Log::new((0..3).map(|_| (0..60).map(|_| line()).collect()).collect());
-    let world = World { opaque_spout, state, log, tables: Tables::default(), metadata: Arc::default() };
+    let world = World { spout, state, log, tables: Tables::default(), metadata: Arc::default() };
     for _ in 0..6 {
         let writes_left = Arc::new(AtomicUsize::new(10 + dice.roll(100)));
         world.run(&Faults { dice: Some(dice.clone()), writes_left }, 2 + dice.roll(12) as u64);
@@ -194,51 +133,46 @@ fn is_exact(seed: u64, opaque_spout: bool, state: StateKind) -> bool {
     world.tables.counts() == expected
 }
 
-fn seeds() -> Vec<u64> {
-    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse().expect("a seed is a number"));
-    match number("MONSOON_SEED") {
-        Some(seed) => vec![seed],
-        None => (0..number("MONSOON_SEEDS").unwrap_or(25)).collect(),
-    }
-}
-
-/// The panics on purpose don't need to be seen.
-fn quiet_dice() {
-    let usual = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        if panic.payload().downcast_ref::<&str>() != Some(&"very bad luck") {
-            usual(panic);
-        }
-    }));
-}
-
-fn assert_exact(opaque_spout: bool, state: StateKind) {
+fn assert_exact(spout: SpoutKind, state: StateKind) {
     quiet_dice();
     for seed in seeds() {
-        assert!(is_exact(seed, opaque_spout, state), "seed {seed}: the counts are wrong");
+        assert!(is_exact(seed, spout, state), "seed {seed}: the counts are wrong");
     }
 }
 
 #[test]
 fn tri48_transactional_spout_and_transactional_state_are_exactly_once() {
-    assert_exact(false, StateKind::Transactional);
+    assert_exact(SpoutKind::Transactional, StateKind::Transactional);
 }
 
 #[test]
 fn tri48_transactional_spout_and_opaque_state_are_exactly_once() {
-    assert_exact(false, StateKind::Opaque);
+    assert_exact(SpoutKind::Transactional, StateKind::Opaque);
 }
 
 #[test]
 fn tri48_opaque_spout_and_opaque_state_are_exactly_once() {
-    assert_exact(true, StateKind::Opaque);
+    assert_exact(SpoutKind::Opaque, StateKind::Opaque);
+}
+
+#[test]
+fn tri44_a_coordinated_spout_that_repeats_itself_is_exactly_once() {
+    assert_exact(SpoutKind::Coordinated, StateKind::Transactional);
+    assert_exact(SpoutKind::Coordinated, StateKind::Opaque);
+}
+
+#[test]
+fn tri44_a_coordinated_spout_that_describes_replays_anew_is_exactly_once_with_an_opaque_state() {
+    assert_exact(SpoutKind::CoordinatedAnew, StateKind::Opaque);
 }
 
 #[test]
 fn tri48_other_pairs_are_wrong_at_times() {
     quiet_dice();
-    let wrong_at_times = |opaque_spout, state| (0..25).any(|seed| !is_exact(seed, opaque_spout, state));
-    assert!(wrong_at_times(false, StateKind::NonTransactional));
-    assert!(wrong_at_times(true, StateKind::NonTransactional));
-    assert!(wrong_at_times(true, StateKind::Transactional));
+    let wrong_at_times = |spout, state| (0..25).any(|seed| !is_exact(seed, spout, state));
+    assert!(wrong_at_times(SpoutKind::Transactional, StateKind::NonTransactional));
+    assert!(wrong_at_times(SpoutKind::Opaque, StateKind::NonTransactional));
+    assert!(wrong_at_times(SpoutKind::Opaque, StateKind::Transactional));
+    assert!(wrong_at_times(SpoutKind::Coordinated, StateKind::NonTransactional));
+    assert!(wrong_at_times(SpoutKind::CoordinatedAnew, StateKind::Transactional));
 }

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use monsoon_trident::{
-    Count, Debug, Equals, FeederBatchSpout, FilterNull, FirstN, JoinType, LocalDrpc, MemoryMapState, Negate, Options,
-    Outcome, Reducer, SnapshotGet, Stream, Sum, TridentTopology, Tuple, Value, WindowConfig, run_local, values,
+    Collector, Count, Debug, Equals, FeederBatchSpout, FilterNull, FirstN, JoinType, LocalDrpc, MemoryMapState, Negate,
+    Options, Outcome, Reducer, SnapshotGet, Stream, Sum, TridentTopology, Tuple, Value, WindowConfig, run_local,
+    values,
 };
 use parking_lot::Mutex;
 use support::split;
@@ -33,7 +34,7 @@ fn answer(args: &str, build: impl FnOnce(&TridentTopology, Stream) -> Stream) ->
 
 #[test]
 fn each_appends_map_replaces_filter_drops() {
-    let twice = |tuple: &Tuple<'_>, out: &mut monsoon_trident::Collector| -> Outcome {
+    let twice = |tuple: &Tuple<'_>, out: &mut Collector| -> Outcome {
         let n = tuple.int("n")?;
         if n > 1 {
             out.emit_one(n * 10);
@@ -130,7 +131,7 @@ fn joined(left: JoinType, right: JoinType) -> String {
     })
 }
 
-fn split_number(tuple: &Tuple<'_>, out: &mut monsoon_trident::Collector) -> Outcome {
+fn split_number(tuple: &Tuple<'_>, out: &mut Collector) -> Outcome {
     out.emit_one(format!("n{}", tuple.int("n")?));
     Ok(())
 }
@@ -142,6 +143,70 @@ fn a_join_is_inner_or_outer_on_each_side() {
     assert_eq!(joined(Inner, Outer), r#"[[1,"n1",null],[2,"n2",4],[3,"n3",9]]"#);
     assert_eq!(joined(Outer, Inner), r#"[[2,"n2",4],[3,"n3",9],[4,null,16]]"#);
     assert_eq!(joined(Outer, Outer), r#"[[1,"n1",null],[2,"n2",4],[3,"n3",9],[4,null,16]]"#);
+}
+
+/// For each key: how many tuples each stream has, and the sum of all their last fields.
+struct CountsAndSum;
+
+impl monsoon_trident::MultiReducer for CountsAndSum {
+    type State = (Vec<i64>, i64);
+
+    fn init(&self, _out: &mut Collector) -> Outcome<Self::State> {
+        Ok((vec![0; 3], 0))
+    }
+
+    fn execute(&self, state: &mut Self::State, stream: usize, tuple: &Tuple<'_>, _out: &mut Collector) -> Outcome {
+        state.0[stream] += 1;
+        state.1 += tuple.at(tuple.len() - 1)?.as_int().unwrap_or(0);
+        Ok(())
+    }
+
+    fn complete(&self, (counts, sum): Self::State, out: &mut Collector) -> Outcome {
+        out.emit(values![format!("{counts:?}"), sum]);
+        Ok(())
+    }
+}
+
+#[test]
+fn tri18_a_multi_reduce_sees_all_streams_of_a_key() {
+    let reduced = answer("1 2 3 4 2", |topology, n| {
+        let parity = |tuple: &Tuple<'_>, out: &mut Collector| -> Outcome {
+            out.emit_one(tuple.int("n")? % 2);
+            Ok(())
+        };
+        let small = |tuple: &Tuple<'_>| -> Outcome<bool> { Ok(tuple.int("n")? < 3) };
+        let wide = |tuple: &Tuple<'_>| -> Outcome<Vec<Value>> { Ok(values![tuple.int("n")? % 3, "x", 100]) };
+        let all = n.each("n", parity, "parity").unwrap().project(["parity", "n"]).unwrap();
+        let smalls = all.filter("n", small).unwrap();
+        let others = n.map_to(wide, ["rest", "x", "hundred"]).unwrap();
+        let streams =
+            [&all.group_by("parity").unwrap(), &smalls.group_by("parity").unwrap(), &others.group_by("rest").unwrap()];
+        let reduced = topology.multi_reduce(&streams, CountsAndSum, ["counts", "sum"]).unwrap();
+        assert_eq!(reduced.fields().iter().collect::<Vec<_>>(), ["parity", "counts", "sum"]);
+        reduced
+            .parallelism_hint(2)
+            .unwrap()
+            .aggregate(["parity", "counts", "sum"], FirstN::ascending(9, "parity"), ["key", "counts", "sum"])
+            .unwrap()
+    });
+    // Odd: 1, 3; of them small: 1; with rest 1: 1, 4. Even: 2, 4, 2; small: 2, 2; with rest 0: 3. With rest 2 only: 2, 2.
+    assert_eq!(reduced, r#"[[0,"[3, 2, 1]",112],[1,"[2, 1, 2]",205],[2,"[0, 0, 2]",200]]"#);
+}
+
+#[test]
+fn streams_that_can_not_meet_are_refused() {
+    let topology = TridentTopology::new("refused");
+    let stream = topology.new_stream("s", FeederBatchSpout::new(["a", "b"]).unwrap()).unwrap();
+    let (one, two) = (stream.group_by("a").unwrap(), stream.group_by(["a", "b"]).unwrap());
+    let refusal = |result: monsoon_trident::Result<Stream>| result.err().expect("this is refused").to_string();
+    let widths = refusal(topology.multi_reduce(&[&one, &two], CountsAndSum, ["counts", "sum"]));
+    assert!(widths.contains("differ in width"), "{widths}");
+    assert!(refusal(topology.multi_reduce(&[], CountsAndSum, ["counts", "sum"])).contains("needs a stream"));
+    let twice = refusal(topology.multi_reduce(&[&one], CountsAndSum, ["a", "sum"]));
+    assert!(twice.contains(r#"field "a" is declared twice"#), "{twice}");
+    let (inner, left) = (JoinType::Inner, stream.group_by("b").unwrap());
+    let named = refusal(topology.join(&[(&one, inner), (&left, inner)], ["key", "x"]));
+    assert!(named.contains("the join gives 3 fields, 2 are named"), "{named}");
 }
 
 #[test]

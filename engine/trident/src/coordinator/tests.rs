@@ -35,7 +35,7 @@ fn start(txid: u64, attempt: u32) -> Effect {
 
 /// One that has started 1, 2 and 3.
 fn started() -> Coordinator {
-    let mut coordinator = Coordinator::new(LIMITS, 1, BTreeMap::new());
+    let mut coordinator = Coordinator::new(LIMITS, Readiness::Always, 1, BTreeMap::new());
     assert_eq!(coordinator.handle(0, Event::Tick), [start(1, 0), start(2, 0), start(3, 0)]);
     coordinator
 }
@@ -93,7 +93,8 @@ fn a_record_that_fails_is_tried_again_without_another_commit() {
 
 #[test]
 fn a_poison_batch_halts_the_later_ones_only() {
-    let mut coordinator = Coordinator::new(Limits { failures_max: Some(2), ..LIMITS }, 1, BTreeMap::new());
+    let mut coordinator =
+        Coordinator::new(Limits { failures_max: Some(2), ..LIMITS }, Readiness::Always, 1, BTreeMap::new());
     coordinator.handle(0, Event::Tick);
     coordinator.handle(0, failed(2, 0));
     coordinator.handle(10, Event::Tick);
@@ -107,13 +108,29 @@ fn a_poison_batch_halts_the_later_ones_only() {
 
 #[test]
 fn an_empty_batch_slows_new_ones_down() {
-    let mut coordinator = Coordinator::new(Limits { in_flight_max: 1, ..LIMITS }, 1, BTreeMap::new());
+    let mut coordinator =
+        Coordinator::new(Limits { in_flight_max: 1, ..LIMITS }, Readiness::Always, 1, BTreeMap::new());
     coordinator.handle(0, Event::Tick);
     coordinator.handle(5, Event::Processed { batch: batch(1, 0), tuples: 0 });
     coordinator.handle(6, Event::Committed(batch(1, 0)));
     assert_eq!(coordinator.handle(7, Event::Recorded(batch(1, 0))), [Effect::Succeeded(batch(1, 0))]);
     assert_eq!(coordinator.wakeup_ms(), Some(25));
     assert_eq!(coordinator.handle(25, Event::Tick), [start(2, 0)]);
+}
+
+#[test]
+fn a_new_batch_waits_until_a_spout_is_ready_for_it() {
+    let limits = Limits { in_flight_max: 1, ..LIMITS };
+    let mut coordinator = Coordinator::new(limits, Readiness::Unknown, 1, BTreeMap::new());
+    assert_eq!(coordinator.handle(0, Event::Tick), [Effect::Ask(1)]);
+    assert_eq!(coordinator.handle(5, Event::Tick), [], "the answer is not there");
+    assert_eq!(coordinator.wakeup_ms(), None);
+    assert_eq!(coordinator.handle(6, Event::NotReady(1)), []);
+    assert_eq!(coordinator.wakeup_ms(), Some(26));
+    assert_eq!(coordinator.handle(26, Event::Tick), [Effect::Ask(1)]);
+    assert_eq!(coordinator.handle(27, Event::Ready(1)), [start(1, 0)]);
+    assert_eq!(coordinator.handle(28, failed(1, 0)), [report(1, 0, 1)]);
+    assert_eq!(coordinator.handle(38, Event::Tick), [start(1, 1)], "a replay needs no readiness");
 }
 
 #[test]
@@ -130,13 +147,16 @@ fn a_stop_waits_for_the_commit_under_way() {
 
 #[test]
 fn a_restart_continues_with_higher_attempts() {
-    let mut coordinator = Coordinator::new(LIMITS, 7, BTreeMap::from([(7, 2), (8, 0)]));
+    let mut coordinator = Coordinator::new(LIMITS, Readiness::Always, 7, BTreeMap::from([(7, 2), (8, 0)]));
     assert_eq!(coordinator.handle(0, Event::Tick), [start(7, 3), start(8, 1), start(9, 0)]);
 }
 
 /// The threads and stores around a coordinator, as the coordinator may rely on them.
 #[derive(Default)]
 struct World {
+    /// Whether spouts are asked, and for which txid one of them is ready.
+    asks: bool,
+    ready: Option<u64>,
     /// Answers that are due, in no order.
     due: Vec<Event>,
     last_attempt: BTreeMap<u64, u32>,
@@ -151,7 +171,15 @@ impl World {
     fn answer(&mut self, effect: Effect, random: &mut impl FnMut(u64) -> u64) {
         let fails = |batch| Event::Failed { batch, reason: "random".into() };
         match effect {
+            Effect::Ask(txid) => {
+                assert!(self.asks && !self.last_attempt.contains_key(&txid), "{txid} has started before");
+                let ready = random(2) == 0;
+                self.ready = ready.then_some(txid);
+                self.due.push(if ready { Event::Ready(txid) } else { Event::NotReady(txid) });
+            }
             Effect::Start(batch) => {
+                let is_new = !self.last_attempt.contains_key(&batch.txid);
+                assert!(!(self.asks && is_new) || self.ready == Some(batch.txid), "no spout is ready for {batch}");
                 assert!(batch.txid > self.recorded, "{batch} is recorded already");
                 assert!(self.last_attempt.get(&batch.txid).is_none_or(|last| *last < batch.attempt), "{batch} again");
                 assert!(self.started.range(batch.txid..).next().is_none(), "{batch} starts after a later txid");
@@ -200,8 +228,10 @@ fn simulate(seed: u64) {
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (mixed ^ (mixed >> 31)) % bound
     };
-    let (mut world, mut now) = (World::default(), 0);
-    let mut coordinator = Coordinator::new(LIMITS, 1, BTreeMap::new());
+    let asks = seed % 2 == 1;
+    let (mut world, mut now) = (World { asks, ..World::default() }, 0);
+    let readiness = if asks { Readiness::Unknown } else { Readiness::Always };
+    let mut coordinator = Coordinator::new(LIMITS, readiness, 1, BTreeMap::new());
     for _ in 0..3000 {
         now += random(15);
         let event = match world.due.len() as u64 {

@@ -3,7 +3,9 @@
 //! A window takes up tuples when their batch commits, so in the order of txids; the results of the windows a batch
 //! completes are emitted with that batch. When a commit is tried again, what its first try did is undone.
 
-use std::collections::VecDeque;
+mod content;
+mod kept;
+
 use std::time::Duration;
 
 use monsoon_topology::{Failure, Outcome};
@@ -11,8 +13,12 @@ use parking_lot::{Mutex, RwLock};
 
 use super::{Column, Operation, Task, merged};
 use crate::function::OperationContext;
+use crate::state::StateContext;
 use crate::tuple::{Collector, Row, Tuple};
+use crate::window_store::WindowStore;
 use crate::{Error, Result};
+use content::Content;
+use kept::Kept;
 
 /// Which tuples a window holds, and when there is a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,138 +73,55 @@ impl WindowConfig {
     }
 }
 
-type Item = (u64, Row);
+/// Makes the store of a partition's windows.
+pub(crate) type StoreFactory = Box<dyn Fn(&StateContext) -> Outcome<Box<dyn WindowStore>> + Send + Sync>;
 
-/// The numbers that change with the content.
-#[derive(Debug, Clone, Copy, Default)]
-struct Marks {
-    /// Tuples since the last window, of a count window.
-    since_window: usize,
-    /// The end of the next window, of a duration window; `None` before the first tuple.
-    next_end_ms: Option<u64>,
-    now_ms: u64,
-}
-
-/// How the content was before a txid.
-struct Undo {
-    txid: u64,
-    count: usize,
-    evicted: Vec<Item>,
-    marks: Marks,
-}
-
-/// The tuples of one partition that later windows need.
-#[derive(Default)]
-struct Content {
-    items: VecDeque<Item>,
-    marks: Marks,
-    undo: Option<Undo>,
-}
-
-impl Content {
-    /// Takes back what an earlier try of the txid did, and starts to note what this one does.
-    fn begin(&mut self, txid: u64) {
-        if let Some(undo) = self.undo.take().filter(|undo| undo.txid == txid) {
-            undo.evicted.into_iter().rev().for_each(|item| self.items.push_front(item));
-            self.items.truncate(undo.count);
-            self.marks = undo.marks;
-        }
-        self.undo = Some(Undo { txid, count: self.items.len(), evicted: Vec::new(), marks: self.marks });
-    }
-
-    fn evict_first(&mut self) {
-        if let (Some(item), Some(undo)) = (self.items.pop_front(), &mut self.undo) {
-            undo.evicted.push(item);
-        }
-    }
-
-    fn add_by_count(&mut self, length: usize, slide: usize, row: Row) -> Option<Vec<Row>> {
-        self.items.push_back((self.marks.now_ms, row));
-        while self.items.len() > length {
-            self.evict_first();
-        }
-        self.marks.since_window += 1;
-        if self.marks.since_window < slide {
-            return None;
-        }
-        self.marks.since_window = 0;
-        Some(self.items.iter().map(|(_, row)| row.clone()).collect())
-    }
-
-    /// The windows that end until now. What arrives now is later than all of them.
-    fn ended(&mut self, length_ms: u64, slide_ms: u64) -> Vec<Vec<Row>> {
-        let mut windows = Vec::new();
-        while let (Some(end), Some((first, _))) = (self.marks.next_end_ms, self.items.front()) {
-            if *first >= end {
-                // Windows without tuples are left out in one step.
-                self.marks.next_end_ms = Some(end_after(*first, slide_ms));
-                continue;
-            }
-            if end > self.marks.now_ms {
-                break;
-            }
-            let within = |item: &&Item| item.0 < end && item.0.saturating_add(length_ms) >= end;
-            let window: Vec<Row> = self.items.iter().filter(within).map(|(_, row)| row.clone()).collect();
-            if !window.is_empty() {
-                windows.push(window);
-            }
-            let next = end.saturating_add(slide_ms);
-            self.marks.next_end_ms = Some(next);
-            while self.items.front().is_some_and(|(at, _)| at.saturating_add(length_ms) < next) {
-                self.evict_first();
-            }
-        }
-        windows
-    }
-
-    fn add_by_time(&mut self, length_ms: u64, slide_ms: u64, rows: Vec<Row>) -> Vec<Vec<Row>> {
-        let windows = self.ended(length_ms, slide_ms);
-        let now = self.marks.now_ms;
-        if !rows.is_empty() && self.items.is_empty() {
-            self.marks.next_end_ms = Some(end_after(now, slide_ms));
-        }
-        self.items.extend(rows.into_iter().map(|row| (now, row)));
-        windows
-    }
-}
-
-/// The first end of a window that holds this time.
-fn end_after(at_ms: u64, slide_ms: u64) -> u64 {
-    (at_ms / slide_ms + 1).saturating_mul(slide_ms)
+/// The windows of one partition.
+enum Partition {
+    InMemory(Content),
+    Kept(Kept),
 }
 
 /// Emits what a fold gives for each window.
 pub(crate) struct WindowOperation {
-    pub(crate) config: WindowConfig,
-    pub(crate) column: Column,
-    partitions: RwLock<Vec<Mutex<Content>>>,
+    config: WindowConfig,
+    column: Column,
+    /// Where content is kept; `None` for in memory only.
+    factory: Option<StoreFactory>,
+    partitions: RwLock<Vec<Mutex<Partition>>>,
 }
 
 impl WindowOperation {
-    pub(crate) fn new(config: WindowConfig, column: Column) -> WindowOperation {
-        WindowOperation { config, column, partitions: RwLock::default() }
+    pub(crate) fn new(config: WindowConfig, column: Column, factory: Option<StoreFactory>) -> WindowOperation {
+        WindowOperation { config, column, factory, partitions: RwLock::default() }
     }
 
     fn windows(&self, task: &Task, rows: Vec<Row>) -> Outcome<Vec<Vec<Row>>> {
         let partitions = self.partitions.read();
-        let content = partitions.get(task.partition);
-        let mut content = content.ok_or_else(|| Failure::new("a window was used before it was prepared"))?.lock();
-        content.begin(task.batch.txid);
-        content.marks.now_ms = content.marks.now_ms.max(task.now_ms);
-        Ok(match self.config {
-            WindowConfig::Count { length, slide } => {
-                rows.into_iter().filter_map(|row| content.add_by_count(length, slide, row)).collect()
+        let partition = partitions.get(task.partition);
+        let mut partition = partition.ok_or_else(|| Failure::new("a window was used before it was prepared"))?.lock();
+        match &mut *partition {
+            Partition::InMemory(content) => {
+                content.begin(task.batch.txid, task.now_ms);
+                Ok(content.add(self.config, rows))
             }
-            WindowConfig::Duration { length, slide } => {
-                content.add_by_time(length.as_millis() as u64, slide.as_millis() as u64, rows)
-            }
-        })
+            Partition::Kept(kept) => kept.add(task.batch.txid, task.now_ms, rows),
+        }
     }
 }
 
 impl Operation for WindowOperation {
     fn prepare(&self, context: &OperationContext) -> Outcome {
-        self.partitions.write().resize_with(context.partitions, Mutex::default);
+        let mut partitions = self.partitions.write();
+        for partition in partitions.len()..context.partitions {
+            partitions.push(Mutex::new(match &self.factory {
+                None => Partition::InMemory(Content::default()),
+                Some(factory) => {
+                    let store = factory(&StateContext { partition, partitions: context.partitions })?;
+                    Partition::Kept(Kept::load(self.config, store)?)
+                }
+            }));
+        }
         Ok(())
     }
 
@@ -213,7 +136,3 @@ impl Operation for WindowOperation {
         Ok(output)
     }
 }
-
-#[cfg(test)]
-#[path = "window/tests.rs"]
-mod tests;

@@ -70,7 +70,7 @@ impl DrpcWorker {
         let batch = BatchId { txid: number, attempt: 0 };
         let run = Run::new(batch, Origin::Drpc(self.number), self.workshop.clone(), report);
         let source = Source::Drpc(self.number);
-        let mut by_partition = vec![Vec::new(); run.partitions(source)];
+        let mut by_partition = vec![Vec::new(); self.workshop.plan.source_partitions(source)];
         by_partition[0].push(vec![Value::from(args)]);
         run.deliver(source, by_partition);
     }

@@ -16,10 +16,11 @@ use super::pool::{self, Pool};
 use super::run::Workshop;
 use super::spout::{Command, SpoutRecord, SpoutWorker};
 use crate::batch::BatchId;
-use crate::coordinator::{Coordinator, Event, Limits};
+use crate::coordinator::{Coordinator, Event, Limits, Readiness};
 use crate::function::OperationContext;
+use crate::graph::Source;
 use crate::plan::Plan;
-use crate::spout::Spout;
+use crate::spout::{Kind, Spout};
 use crate::topology::{Options, TridentTopology};
 use crate::{Error, Result};
 
@@ -212,13 +213,16 @@ fn start(workshop: Arc<Workshop>, spouts: Vec<(String, Spout)>, options: &Option
     let store = options.metadata.clone();
     let (mut next, mut attempts) = (1, BTreeMap::new());
     let (mut channels, mut workers) = (Vec::new(), Vec::new());
+    let all_are_asked = spouts.iter().all(|(_, spout)| matches!(spout.0, Kind::Coordinated(_)));
+    let readiness = if all_are_asked { Readiness::Unknown } else { Readiness::Always };
     for (number, (name, spout)) in spouts.into_iter().enumerate() {
-        let loaded = guarded(|| SpoutRecord::load(&name, &spout, &*store)).map_err(Error::Metadata)?;
+        let loaded = guarded(|| SpoutRecord::load(&name, &spout, store.clone())).map_err(Error::Metadata)?;
         let (record, position) = (Arc::new(loaded.0), loaded.1);
         if position.txid > next {
             (next, attempts) = (position.txid, position.attempts);
         }
-        let worker = guarded(|| SpoutWorker::new(number, spout, record.clone(), store.clone()))
+        let partitions = workshop.plan.source_partitions(Source::Spout(number));
+        let worker = guarded(|| SpoutWorker::new(number, spout, record.clone(), partitions))
             .map_err(|reason| Error::Prepare { component: format!("spout {name:?}"), reason })?;
         let (commands, received) = channel::<Command>();
         channels.push((record, commands));
@@ -227,7 +231,7 @@ fn start(workshop: Arc<Workshop>, spouts: Vec<(String, Spout)>, options: &Option
     for (worker, received) in workers {
         handle.sources.push(spawn("trident-spout", move || worker.work(next, received))?);
     }
-    let coordinator = Coordinator::new(limits(options), next, attempts);
+    let coordinator = Coordinator::new(limits(options), readiness, next, attempts);
     status.committed(coordinator.last_committed());
     let (runs, started) = (HashMap::new(), Instant::now());
     let master = Master { coordinator, workshop, spouts: channels, store, status, events, runs, started };

@@ -10,7 +10,7 @@ use monsoon_topology::Outcome;
 use super::guarded;
 use super::handle::Status;
 use super::run::{Report, Run, Workshop};
-use super::spout::{Command, SpoutRecord};
+use super::spout::{Command, Inquiry, SpoutRecord};
 use crate::batch::BatchId;
 use crate::coordinator::{Coordinator, Effect, Event};
 use crate::graph::Origin;
@@ -62,6 +62,10 @@ impl Master {
 
     fn carry_out(&mut self, effect: Effect) {
         match effect {
+            Effect::Ask(txid) => {
+                let inquiry = Arc::new(Inquiry::new(txid, self.spouts.len(), self.events.clone()));
+                self.tell_spouts(|| Command::Ask(inquiry.clone()));
+            }
             Effect::Start(batch) => self.start(batch),
             Effect::Commit(batch) => self.with_run(batch, Run::commit),
             Effect::Record { batch, attempts } => self.record(batch, &attempts),
@@ -123,7 +127,7 @@ impl Master {
 
     fn succeeded(&mut self, batch: BatchId) {
         self.spouts.iter().for_each(|(record, _)| record.committed(batch.txid));
-        self.tell_spouts(|| Command::Committed(batch.txid));
+        self.tell_spouts(|| Command::Committed(batch));
         self.runs.remove(&batch.txid);
         self.status.committed(batch.txid);
     }

@@ -132,12 +132,6 @@ impl Run {
         self.input_is_through(&mut progress, stage);
     }
 
-    /// How many partitions a source's stage has.
-    pub(super) fn partitions(&self, source: Source) -> usize {
-        let stages = &self.workshop.plan.stages;
-        stages.iter().find(|stage| stage.source == Some(source)).map_or(1, |stage| stage.partitions)
-    }
-
     /// Begins the commit phase of a run that is processed.
     pub(super) fn commit(self: &Arc<Run>) {
         let plan = &self.workshop.plan;

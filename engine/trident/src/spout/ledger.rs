@@ -1,11 +1,11 @@
-//! `Ledger`: the metadata of the batches of one partitioned spout that are in flight, and of the last committed one.
+//! `Ledger`: the metadata of the batches of one spout that are in flight, and of the last committed one.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-/// What a spout emitted in one batch, by partition.
+/// What a partitioned spout emitted in one batch, by partition.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct BatchMetadata {
     /// The partitions emitted in this batch.
@@ -15,6 +15,11 @@ pub(crate) struct BatchMetadata {
 }
 
 impl BatchMetadata {
+    /// As it is stored.
+    pub(crate) fn read(stored: &Json) -> serde_json::Result<BatchMetadata> {
+        BatchMetadata::deserialize(stored)
+    }
+
     /// What a partition emitted last.
     pub(crate) fn last(&self, partition: &str) -> Option<&Json> {
         self.emitted.get(partition).or_else(|| self.earlier.get(partition))
@@ -28,22 +33,22 @@ impl BatchMetadata {
     }
 }
 
-/// Metadata by txid.
+/// The metadata of batches by txid.
 #[derive(Debug, Default)]
-pub(crate) struct Ledger(BTreeMap<u64, BatchMetadata>);
+pub(crate) struct Ledger(BTreeMap<u64, Json>);
 
 impl Ledger {
-    pub(crate) fn insert(&mut self, txid: u64, metadata: BatchMetadata) {
+    pub(crate) fn insert(&mut self, txid: u64, metadata: Json) {
         self.0.insert(txid, metadata);
     }
 
-    pub(crate) fn get(&self, txid: u64) -> Option<&BatchMetadata> {
+    pub(crate) fn get(&self, txid: u64) -> Option<&Json> {
         self.0.get(&txid)
     }
 
     /// That of the last batch before a txid.
-    pub(crate) fn before(&self, txid: u64) -> BatchMetadata {
-        self.0.range(..txid).next_back().map(|(_, metadata)| metadata.clone()).unwrap_or_default()
+    pub(crate) fn before(&self, txid: u64) -> Option<&Json> {
+        self.0.range(..txid).next_back().map(|(_, metadata)| metadata)
     }
 
     /// The txids before one.

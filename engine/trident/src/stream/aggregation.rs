@@ -9,8 +9,10 @@ use crate::Result;
 use crate::aggregate::Aggregation;
 use crate::builtin::{Max, Min};
 use crate::graph::{Link, Node};
-use crate::operation::{AggregateOperation, Column, WhenEmpty, WindowConfig, WindowOperation};
+use crate::operation::{AggregateOperation, Column, StoreFactory, WhenEmpty, WindowConfig, WindowOperation};
+use crate::state::StateContext;
 use crate::tuple::{FieldNames, fields_of};
+use crate::window_store::WindowStore;
 
 impl Stream {
     /// Aggregates the tuples of each batch. The result has the output fields only, also for an empty batch. A combiner
@@ -94,10 +96,51 @@ impl Stream {
         aggregation: impl Into<Aggregation>,
         output: impl FieldNames,
     ) -> Result<Stream> {
+        self.windowed(config, None, input, aggregation, output)
+    }
+
+    /// The same with the content in a store, one for each partition: a topology that is started again, with as many
+    /// partitions, goes on in the middle of its windows. Each window is emitted with one txid; a replay of this txid emits
+    /// it again, so a state behind it counts it once. With an opaque spout the windows of a replay may be others.
+    ///
+    /// ```no_run
+    /// use std::path::Path;
+    /// use monsoon_trident::{FileWindowStore, Result, StateContext, Stream, Sum, WindowConfig};
+    ///
+    /// fn sums(numbers: &Stream) -> Result<Stream> {
+    ///     let store = |context: &StateContext| {
+    ///         FileWindowStore::open(Path::new("/var/lib/sums").join(context.partition.to_string()))
+    ///     };
+    ///     numbers.persistent_window(WindowConfig::sliding_count(100, 10), store, "n", Sum, "sum")
+    /// }
+    /// ```
+    pub fn persistent_window<W: WindowStore>(
+        &self,
+        config: WindowConfig,
+        factory: impl Fn(&StateContext) -> Outcome<W> + Send + Sync + 'static,
+        input: impl FieldNames,
+        aggregation: impl Into<Aggregation>,
+        output: impl FieldNames,
+    ) -> Result<Stream> {
+        let factory =
+            move |context: &StateContext| -> Outcome<Box<dyn WindowStore>> { Ok(Box::new(factory(context)?)) };
+        self.windowed(config, Some(Box::new(factory)), input, aggregation, output)
+    }
+
+    fn windowed(
+        &self,
+        config: WindowConfig,
+        factory: Option<StoreFactory>,
+        input: impl FieldNames,
+        aggregation: impl Into<Aggregation>,
+        output: impl FieldNames,
+    ) -> Result<Stream> {
         config.check()?;
         self.refuse_drpc("a window")?;
-        let (column, fields) = self.column(input, aggregation.into(), &output)?;
-        let operation = WindowOperation::new(config, column);
-        self.then(Link::Local, Node { commits: true, ..Node::new("window", operation, fields) })
+        // The content is what the aggregation reads, and no other fields.
+        let read = self.project(input)?;
+        let (column, fields) = read.column(read.fields(), aggregation.into(), &output)?;
+        let operation = WindowOperation::new(config, column, factory);
+        read.then(Link::Local, Node { commits: true, ..Node::new("window", operation, fields) })
     }
 }

@@ -1,13 +1,15 @@
 //! What the tests share: a log to read from, in the transactional and the opaque way, failures on demand, and dice.
 #![allow(dead_code)]
 
+pub mod faults;
+
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use monsoon_trident::{
-    Collector, Failure, Fields, OpaqueEmitter, OpaquePartitionedSpout, Outcome, PartitionedTransactionalSpout,
-    TransactionalEmitter, Tuple, Value,
+    BatchId, Collector, CoordinatedSpout, Failure, Fields, OpaqueEmitter, OpaquePartitionedSpout, Outcome,
+    PartitionedTransactionalSpout, Spout, SpoutCoordinator, SpoutEmitter, TransactionalEmitter, Tuple, Value,
 };
 use serde_json::{Value as Json, json};
 
@@ -166,5 +168,90 @@ impl OpaquePartitionedSpout for LogSpout {
 
     fn committed(&mut self, txid: u64) {
         self.log.committed.store(txid as usize, Ordering::Relaxed);
+    }
+}
+
+/// Reads the log by a coordinator, which takes down a range of each partition, and emitters, which read the ranges.
+pub struct CoordinatedLog {
+    pub spout: LogSpout,
+    /// Whether a replay is described anew, so that it may be another batch.
+    pub is_opaque: bool,
+}
+
+struct LogCoordinator(LogSpout, bool);
+
+impl SpoutCoordinator for LogCoordinator {
+    fn initialize_transaction(&mut self, _txid: u64, previous: Option<&Json>, known: Option<&Json>) -> Outcome<Json> {
+        if let Some(known) = known.filter(|_| !self.1) {
+            return Ok(known.clone());
+        }
+        self.0.dice.as_ref().map_or(Ok(()), |dice| dice.stumble(30))?;
+        let mut ranges = serde_json::Map::new();
+        for partition in self.0.log.names() {
+            let (from, end) = self.0.next(&partition, previous.map(|previous| &previous[&partition]))?;
+            ranges.insert(partition, json!({"from": from, "end": end}));
+        }
+        Ok(Json::Object(ranges))
+    }
+
+    fn success(&mut self, txid: u64) -> Outcome {
+        self.0.log.committed.store(txid as usize, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+struct LogEmitter {
+    spout: LogSpout,
+    partition: usize,
+    partitions: usize,
+}
+
+impl SpoutEmitter for LogEmitter {
+    fn emit_batch(&mut self, _batch: BatchId, metadata: &Json, out: &mut Collector) -> Outcome {
+        let ranges = metadata.as_object().ok_or_else(|| Failure::new("ranges are missing"))?;
+        for (name, range) in ranges {
+            if name.parse::<usize>()? % self.partitions == self.partition {
+                let place = |key: &str| range[key].as_u64().ok_or_else(|| Failure::new("no such place"));
+                self.spout.log.read(name, place("from")? as usize, place("end")? as usize, out)?;
+            }
+        }
+        self.spout.dice.as_ref().map_or(Ok(()), |dice| dice.stumble(30))
+    }
+}
+
+impl CoordinatedSpout for CoordinatedLog {
+    fn fields(&self) -> Fields {
+        Fields::new(["line"]).unwrap()
+    }
+
+    fn coordinator(&mut self) -> Outcome<Box<dyn SpoutCoordinator>> {
+        Ok(Box::new(LogCoordinator(self.spout.clone(), self.is_opaque)))
+    }
+
+    fn emitter(&mut self, partition: usize, partitions: usize) -> Outcome<Box<dyn SpoutEmitter>> {
+        Ok(Box::new(LogEmitter { spout: self.spout.clone(), partition, partitions }))
+    }
+}
+
+/// How a log is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SpoutKind {
+    Transactional,
+    Opaque,
+    /// One whose coordinator gives back what it knows of a batch.
+    Coordinated,
+    /// One whose coordinator describes a replay anew.
+    CoordinatedAnew,
+}
+
+impl SpoutKind {
+    /// A spout of this kind.
+    pub fn over(self, spout: LogSpout) -> Spout {
+        match self {
+            SpoutKind::Transactional => Spout::transactional(spout),
+            SpoutKind::Opaque => Spout::opaque(spout),
+            SpoutKind::Coordinated => Spout::coordinated(CoordinatedLog { spout, is_opaque: false }),
+            SpoutKind::CoordinatedAnew => Spout::coordinated(CoordinatedLog { spout, is_opaque: true }),
+        }
     }
 }

@@ -31,22 +31,21 @@ fn w06_a_tumbling_window_of_three() {
 #[test]
 fn a_try_that_is_repeated_counts_once() {
     let mut content = Content::default();
-    content.begin(1);
+    content.begin(1, 0);
     assert_eq!(by_count(&mut content, 5, 2, rows(1..=3)), [vec![1, 2]]);
     for _ in 0..3 {
-        content.begin(2);
+        content.begin(2, 0);
         assert_eq!(
             by_count(&mut content, 5, 2, rows(4..=8)),
             [vec![1, 2, 3, 4], vec![2, 3, 4, 5, 6], vec![4, 5, 6, 7, 8]]
         );
     }
-    content.begin(3);
+    content.begin(3, 0);
     assert_eq!(by_count(&mut content, 5, 2, rows(9..=10)), [vec![6, 7, 8, 9, 10]]);
 }
 
 fn by_time(content: &mut Content, txid: u64, now_ms: u64, rows: Vec<Row>) -> Vec<Vec<i64>> {
-    content.begin(txid);
-    content.marks.now_ms = now_ms;
+    content.begin(txid, now_ms);
     ints(content.add_by_time(20, 10, rows))
 }
 
@@ -59,6 +58,8 @@ fn windows_of_a_duration_end_at_multiples_of_the_slide() {
     for _ in 0..2 {
         assert_eq!(by_time(&mut content, 3, 610, rows(3..=3)), [vec![1, 2]]);
     }
+    // A try that comes later is at the time of the first: 3 is not in a later window, and none ends early.
+    assert_eq!(by_time(&mut content, 3, 655, rows(3..=3)), [vec![1, 2]]);
     assert_eq!(by_time(&mut content, 4, 620, vec![]), [vec![1, 2, 3]]);
     assert_eq!(by_time(&mut content, 5, 631, rows(4..=4)), [vec![3]]);
     // 640 holds 4 only; 650 too; then nothing until 800.
