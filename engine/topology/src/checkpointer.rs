@@ -19,6 +19,7 @@ use crate::checkpoint_round::{CheckpointRounds, Effect, Event};
 use crate::context::Guarantee;
 use crate::message::Control;
 use crate::running::Inner;
+use crate::stream::TaskId;
 use crate::task::Report;
 use crate::{Error, Result};
 
@@ -28,6 +29,8 @@ const CHECKPOINT_MAX: Duration = Duration::from_secs(60);
 const LOOK_MAX: Duration = Duration::from_millis(20);
 /// Waits before going back to a checkpoint again when it fails again at once.
 const RESTORE_DELAY_MAX: Duration = Duration::from_secs(5);
+/// A topology that has run this long without a failure is well again, however long it took to fail before.
+const WELL_AFTER_MAX: Duration = Duration::from_secs(60);
 
 type Answer = Sender<Result<()>>;
 
@@ -47,7 +50,7 @@ impl Checkpointer {
         let aligned = topology.guarantee == Guarantee::ExactlyOnceState;
         let rounds = CheckpointRounds::new(aligned, awaited(&topology, aligned), last);
         let (stop, take_last) = (ending.clone(), last_one.clone());
-        let mut run = Run { topology, reports, asked, ending: stop, take_last, rounds };
+        let mut run = Run { topology, reports, asked, ending: stop, take_last, rounds, health: Health::default() };
         let work = move || run.run();
         let thread = std::thread::Builder::new().name("checkpointer".into()).spawn(work);
         let thread = thread.map_err(|error| Error::Checkpoint(format!("no thread: {error}")))?;
@@ -89,6 +92,7 @@ struct Run {
     /// The end is an orderly one, with a last checkpoint.
     take_last: Arc<AtomicBool>,
     rounds: CheckpointRounds,
+    health: Health,
 }
 
 impl Run {
@@ -169,6 +173,7 @@ impl Run {
             for effect in self.rounds.on(event) {
                 match effect {
                     Effect::Begin(number) => {
+                        self.health.begun = Instant::now();
                         let aligned = self.topology.guarantee == Guarantee::ExactlyOnceState;
                         self.topology.tell_spouts(|| Control::Checkpoint { number, aligned });
                     }
@@ -178,12 +183,14 @@ impl Run {
                         next = Some(Event::Committed(store.map_or(Ok(()), |store| store.commit(checkpoint))));
                     }
                     Effect::Durable(number) => {
-                        self.topology.restores.store(0, Ordering::Relaxed);
+                        if self.health.is_well() {
+                            self.topology.restores.store(0, Ordering::Relaxed);
+                        }
                         self.topology.tell_spouts(|| Control::Durable(number));
                         outcome = Some(Ok(()));
                     }
-                    Effect::Restore(error) => {
-                        self.restore(&error);
+                    Effect::Restore(error, task) => {
+                        self.restore(&error, task);
                         outcome = Some(Err(error));
                     }
                     Effect::GiveUp(error) => outcome = Some(Err(error)),
@@ -193,15 +200,19 @@ impl Run {
         outcome
     }
 
-    /// Begins all tasks anew from the last durable checkpoint.
-    fn restore(&mut self, reason: &Error) {
+    /// Begins all tasks anew from the last durable checkpoint. It is told as an error of the component whose task has failed; what is no task's
+    /// failure, as that the store can't be written, as one of the first component.
+    fn restore(&mut self, reason: &Error, failed: Option<TaskId>) {
         let (name, last) = (self.topology.topology.info.name.clone(), self.rounds.durable());
         tracing::warn!(topology = %name, "going back to checkpoint {last}: {reason}");
-        if let Some(errors) = self.topology.shared.errors.first() {
+        let components = &self.topology.topology.info.components;
+        let of_task = |task| components.iter().position(|component| component.tasks.contains(&task));
+        if let Some(errors) = self.topology.shared.errors.get(failed.and_then(of_task).unwrap_or(0)) {
             let now = self.topology.shared.clock.now();
             errors.report(now, format!("the topology goes back to checkpoint {last}: {reason}"));
         }
         self.topology.stop(false);
+        self.health.note_failure(Instant::now());
         loop {
             self.pause_before_restore();
             // The next start goes on from the same checkpoint.
@@ -211,6 +222,7 @@ impl Run {
             match self.topology.launch() {
                 Ok(reports) => {
                     self.reports = reports;
+                    self.health.launched = Instant::now();
                     return;
                 }
                 Err(error) => {
@@ -232,10 +244,66 @@ impl Run {
     }
 }
 
+/// Whether a topology that has gone back to its last checkpoint does well since. That a checkpoint is durable says little: one that begins at once
+/// has nothing in it, and what fails may still be under way.
+struct Health {
+    /// When the tasks were begun.
+    launched: Instant,
+    /// When the last round was begun.
+    begun: Instant,
+    /// How long it took to fail the last time.
+    failed_after: Duration,
+}
+
+impl Default for Health {
+    fn default() -> Health {
+        let now = Instant::now();
+        Health { launched: now, begun: now, failed_after: Duration::ZERO }
+    }
+}
+
+impl Health {
+    /// The topology has failed.
+    fn note_failure(&mut self, now: Instant) {
+        self.failed_after = (now - self.launched).min(WELL_AFTER_MAX / 2);
+    }
+
+    /// Whether the round that was begun last has what failed the last time, or would have failed.
+    fn is_well(&self) -> bool {
+        self.begun - self.launched >= self.failed_after * 2
+    }
+}
+
 /// How many tasks hand in a part of a checkpoint.
 fn awaited(topology: &Inner, aligned: bool) -> usize {
     let topology = &topology.topology;
     let components = topology.components.iter().zip(&topology.info.components);
     let reporting = components.filter(|(component, _)| aligned || matches!(component.factory, Factory::Spout(_)));
     reporting.map(|(_, info)| info.tasks.len()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topology_is_well_when_it_has_run_longer_than_it_took_to_fail() {
+        let mut health = Health::default();
+        let after = |health: &Health, ms: u64| health.launched + Duration::from_millis(ms);
+        health.begun = health.launched;
+        assert!(health.is_well(), "it hasn't failed");
+        health.note_failure(after(&health, 100));
+        health.launched = after(&health, 150);
+        health.begun = health.launched;
+        assert!(!health.is_well(), "a checkpoint of nothing");
+        health.begun = after(&health, 199);
+        assert!(!health.is_well());
+        health.begun = after(&health, 200);
+        assert!(health.is_well());
+        // One failure after a long time isn't held against it for as long.
+        health.note_failure(after(&health, 3_600_000));
+        health.launched = after(&health, 3_600_000);
+        health.begun = health.launched + WELL_AFTER_MAX;
+        assert!(health.is_well());
+    }
 }

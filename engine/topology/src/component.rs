@@ -132,6 +132,12 @@ pub trait Bolt: Send {
         false
     }
 
+    /// Whether what an error of `execute` is about is the tuple it was given. If not, as where windows are worked on, the setting `on_error` can't be
+    /// `skip`.
+    fn fails_by_tuple(&self) -> bool {
+        true
+    }
+
     /// For a bolt with state: what of it has changed since the last call. `None` for others.
     fn checkpoint(&mut self, _collector: &mut BoltCollector) -> Option<StateChanges> {
         None

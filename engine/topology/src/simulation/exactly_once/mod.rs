@@ -109,7 +109,7 @@ impl Run {
                         next = Some(Event::Committed(outcome));
                     }
                     Effect::Durable(number) => self.simulation.tell_spouts(|| Control::Durable(number)),
-                    Effect::Restore(_) => self.restore(),
+                    Effect::Restore(..) => self.restore(),
                     Effect::GiveUp(error) => panic!("a round with state is never given up: {error}"),
                 }
             }
