@@ -192,7 +192,7 @@ impl BoltCollector {
         let now = self.now;
         let spent = self.skipping.as_mut().and_then(|skipping| skipping.note_failure(tuple, message, now));
         // What it has acked is done, and what it has taken out has gone with it and comes again.
-        let is_open = tuple.anchor().is_none_or(|anchor| anchor.is_tracked());
+        let is_open = tuple.anchor().is_none_or(|anchor| anchor.is_open());
         match spent.filter(|_| is_open) {
             Some(spent) => self.skip(tuple, &spent),
             None => tuple.anchor().into_iter().for_each(|anchor| self.acks.fail(anchor.take())),

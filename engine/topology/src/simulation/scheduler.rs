@@ -50,6 +50,12 @@ impl Simulation {
         Simulation { random, clock, tasks, inboxes, wire, reports, topology, shared, guarantee, faults, trace: 0 }
     }
 
+    /// The process ends: what outlives tasks is lost too.
+    pub fn forget_process(&mut self) {
+        let seed = self.shared.seed;
+        self.shared = Shared::new(&self.topology, self.clock.clone(), Default::default(), seed);
+    }
+
     /// Everything is lost: all tasks begin anew from the last checkpoint.
     pub fn crash(&mut self, checkpoints: Option<&dyn CheckpointStore>) {
         let made = make(&self.topology, &self.shared, &self.random, self.faults, self.guarantee, checkpoints);

@@ -54,6 +54,8 @@ pub(crate) struct BoltTask {
     /// Rows between two looks at the clock.
     stride: usize,
     executed: u64,
+    /// What other threads had asked for and is done, but not told to be.
+    answered: usize,
 }
 
 /// Why the work on a batch ended.
@@ -98,6 +100,7 @@ impl BoltTask {
             next_load: Moment(0),
             stride: 1,
             executed: 0,
+            answered: 0,
         }
     }
 
@@ -202,6 +205,7 @@ impl BoltTask {
             && let Some(work) = self.collector.remote.next()
         {
             any = true;
+            self.answered += 1;
             let collector = &mut self.collector;
             let message = message_of(guarded(|| work(collector)));
             self.note(message);
@@ -289,7 +293,7 @@ impl BoltTask {
         let stream = &wiring.streams[current.batch.stream as usize];
         let (collector, executed, stride) = (&mut self.collector, &mut self.executed, &mut self.stride);
         let (clock, flush_interval) = (&*wiring.clock, self.settings.flush_interval);
-        let watched = collector.is_watching();
+        let mut watched = collector.is_watching();
         // Read after a panic.
         let executing = Cell::new(false);
         let worked = guarded(|| {
@@ -304,7 +308,9 @@ impl BoltTask {
                 current.row += 1;
                 *executed += 1;
                 executing.set(true);
-                execute(bolt.as_mut(), &current.batch, row, stream, watched, collector);
+                if !execute(bolt.as_mut(), &current.batch, row, stream, watched, collector) {
+                    watched = collector.is_watching();
+                }
                 executing.set(false);
                 if !wiring.send(&mut collector.outputs.batches) {
                     return Ok(Pause::Blocked);
@@ -423,6 +429,9 @@ impl BoltTask {
         let unsent = !self.collector.outputs.batches.is_empty() || self.collector.acks.waiting() > 0;
         let taken = !self.wiring.data.is_empty() || self.current.is_some() || !self.alignment.is_empty();
         metrics.pending.store(u64::from(!settled || unsent || taken), Ordering::Release);
+        if self.answered > 0 {
+            self.wiring.inbox.note_answered(std::mem::take(&mut self.answered));
+        }
     }
 
     /// The topology ends in order.
@@ -440,7 +449,7 @@ impl BoltTask {
     }
 }
 
-/// Executes one tuple. An error is reported and fails the tuple, unless it has been acked, failed or taken out.
+/// Executes one tuple. An error is reported and fails the tuple, unless it has been acked, failed or taken out. Returns whether there was none.
 fn execute(
     bolt: &mut dyn Bolt,
     batch: &TupleBatch,
@@ -448,38 +457,42 @@ fn execute(
     stream: &Arc<StreamInfo>,
     watched: bool,
     collector: &mut BoltCollector,
-) {
+) -> bool {
     let tuple = Tuple::new(batch.row(row), batch.anchors.get(row), stream, batch.source);
-    if watched {
-        return execute_watched(bolt, &tuple, collector);
+    match watched {
+        true => execute_watched(bolt, &tuple, collector),
+        false => try_execute(bolt, &tuple, collector),
     }
-    try_execute(bolt, &tuple, collector);
 }
 
 /// Executes a tuple where some have failed lately: this may be one that isn't to be executed again.
 #[cold]
-fn execute_watched(bolt: &mut dyn Bolt, tuple: &Tuple<'_>, collector: &mut BoltCollector) {
-    match collector.verdict(tuple) {
-        Verdict::Skip(spent) => collector.skip(tuple, &spent),
-        Verdict::Try => drop(try_execute(bolt, tuple, collector)),
-        Verdict::TryKnown(_) => {
-            let acked = collector.acked;
-            // What the bolt keeps may fail yet.
-            if try_execute(bolt, tuple, collector) && collector.acked > acked {
-                collector.note_passed(tuple);
-            }
+fn execute_watched(bolt: &mut dyn Bolt, tuple: &Tuple<'_>, collector: &mut BoltCollector) -> bool {
+    let known = match collector.verdict(tuple) {
+        Verdict::Skip(spent) => {
+            collector.skip(tuple, &spent);
+            return true;
         }
+        Verdict::TryKnown(_) => true,
+        Verdict::Try => false,
+    };
+    let acked = collector.acked;
+    let succeeded = try_execute(bolt, tuple, collector);
+    // What the bolt keeps may fail yet.
+    if known && succeeded && collector.acked > acked {
+        collector.note_passed(tuple);
     }
+    succeeded
 }
 
-/// Returns whether there was no error.
+#[inline]
 fn try_execute(bolt: &mut dyn Bolt, tuple: &Tuple<'_>, collector: &mut BoltCollector) -> bool {
     collector.hooks.iter_mut().for_each(|hook| hook.on_execute());
     let outcome = bolt.execute(tuple, collector);
     if let Err(failure) = &outcome {
         collector.report_error(failure.0.clone());
-        // A tuple that is in no tree may have been taken out: then it is the bolt's to fail.
-        if tuple.anchor().is_none_or(|anchor| anchor.is_tracked()) {
+        // What it has acked is done, and what it has taken out is its own to fail.
+        if tuple.anchor().is_none_or(|anchor| anchor.is_open()) {
             collector.fail_because(tuple, &failure.0);
         }
     }
