@@ -114,7 +114,13 @@ impl Inbox {
     /// With room for this many tuples. A batch larger than that gets in when nothing waits.
     pub fn new(capacity: usize) -> Inbox {
         let content = Mutex::new(Content::default());
-        Inbox { content, capacity, tuples: AtomicUsize::new(0), filled: AtomicBool::new(false), asked: AtomicUsize::new(0) }
+        Inbox {
+            content,
+            capacity,
+            tuples: AtomicUsize::new(0),
+            filled: AtomicBool::new(false),
+            asked: AtomicUsize::new(0),
+        }
     }
 
     /// The executor that its task runs on.
