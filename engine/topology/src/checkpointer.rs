@@ -209,7 +209,7 @@ impl Run {
         let of_task = |task| components.iter().position(|component| component.tasks.contains(&task));
         if let Some(errors) = self.topology.shared.errors.get(failed.and_then(of_task).unwrap_or(0)) {
             let now = self.topology.shared.clock.now();
-            errors.report(now, format!("the topology goes back to checkpoint {last}: {reason}"));
+            errors.report_consequence(now, format!("the topology goes back to checkpoint {last}: {reason}"));
         }
         self.topology.stop(false);
         self.health.note_failure(Instant::now());

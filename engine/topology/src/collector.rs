@@ -222,7 +222,8 @@ impl BoltCollector {
     pub(crate) fn skip(&mut self, tuple: &Tuple<'_>, spent: &Spent) {
         let (stream, Spent { failures, error }) = (tuple.stream(), spent);
         let of = format!("a tuple of {:?}, stream {:?},", stream.component, stream.stream);
-        self.report_error(format!("{of} is skipped after {failures} failed attempts: {error}"));
+        let now = self.now;
+        self.errors.report_consequence(now, format!("{of} is skipped after {failures} failed attempts: {error}"));
         if let Some(row) = self.skipping.as_ref().map(|skipping| skipping.row(tuple, spent))
             && let Err(failure) = self.emit_on(SKIPPED_STREAM, tuple, row)
         {

@@ -176,7 +176,7 @@ impl Maker<'_> {
     fn load(&self, checkpoints: &dyn CheckpointStore, context: &TaskContext) -> Result<TaskState> {
         checkpoints.load(&context.component().name, context.task_index()).inspect_err(|error| {
             let message = format!("task {}: its state can't be read: {error}", context.task);
-            self.shared.errors[context.component].report(self.shared.clock.now(), message);
+            self.shared.errors[context.component].report_consequence(self.shared.clock.now(), message);
         })
     }
 

@@ -283,3 +283,20 @@ fn state_is_exactly_once() {
 fn poison_is_skipped_exactly_once() {
     for_each_seed("poison_is_skipped_exactly_once", 200, |seed| Run::poisoned(seed).go());
 }
+
+/// What the seeds do is worth nothing if nothing is skipped, or only what must be.
+#[test]
+fn some_are_skipped_for_poison_and_some_by_chance() {
+    let (mut poison, mut chance) = (0, 0);
+    for seed in 1..30 {
+        let mut run = Run::poisoned(seed);
+        run.go();
+        for ((_, number), times) in run.skipped() {
+            match run.world.poison_from.is_some_and(|from| number >= from) {
+                true => poison += times,
+                false => chance += times,
+            }
+        }
+    }
+    assert!(poison > 100 && chance > 10, "{poison} for poison, {chance} by chance");
+}
