@@ -101,7 +101,8 @@ pub trait Bolt: Send {
         Ok(())
     }
 
-    /// Works on a tuple. An error is reported, and fails the tuple if it has been neither acked nor held.
+    /// Works on a tuple. An error is reported, and fails the tuple if it has been neither acked nor held; with the setting `on_error = 'skip'` a tuple
+    /// that has failed too often is acked instead, without being given to the bolt again.
     fn execute(&mut self, tuple: &Tuple<'_>, collector: &mut BoltCollector) -> Outcome;
 
     /// Called when the topology ends in order. Not after a crash.

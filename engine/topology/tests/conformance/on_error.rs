@@ -331,7 +331,9 @@ fn where_tuples_can_not_be_skipped_the_setting_is_refused() {
             Ok(())
         }
     }
-    let own = |builder: &mut TopologyBuilder| drop(builder.set_bolt("own", || Own).shuffle_grouping("numbers"));
+    let own = |builder: &mut TopologyBuilder| {
+        builder.set_bolt("own", || Own).shuffle_grouping("numbers");
+    };
     assert!(build(own).unwrap_err().contains("\"own\" declares stream \"skipped\""));
     let unskipped = |builder: &mut TopologyBuilder| {
         let replays = builder.set_bolt("replays", doing(|_, _| Ok(())));
