@@ -29,8 +29,12 @@ const CHECKPOINT_MAX: Duration = Duration::from_secs(60);
 const LOOK_MAX: Duration = Duration::from_millis(20);
 /// Waits before going back to a checkpoint again when it fails again at once.
 const RESTORE_DELAY_MAX: Duration = Duration::from_secs(5);
-/// A topology that has run this long without a failure is well again, however long it took to fail before.
-const WELL_AFTER_MAX: Duration = Duration::from_secs(60);
+/// A topology that fails again and again is well after twice as long as it took to fail, of which at least the first of these goes and at most the
+/// second.
+const FAILED_AFTER_MIN: Duration = Duration::from_millis(100);
+const FAILED_AFTER_MAX: Duration = Duration::from_secs(30);
+/// What goes for the first failure, before which it may have been well for days.
+const FAILED_AFTER_FIRST: Duration = Duration::from_secs(1);
 
 type Answer = Sender<Result<()>>;
 
@@ -212,7 +216,8 @@ impl Run {
             errors.report_consequence(now, format!("the topology goes back to checkpoint {last}: {reason}"));
         }
         self.topology.stop(false);
-        self.health.note_failure(Instant::now());
+        let is_first = self.topology.restores.load(Ordering::Relaxed) == 0;
+        self.health.note_failure(Instant::now() - self.health.launched, is_first);
         loop {
             self.pause_before_restore();
             // The next start goes on from the same checkpoint.
@@ -251,7 +256,7 @@ struct Health {
     launched: Instant,
     /// When the last round was begun.
     begun: Instant,
-    /// How long it took to fail the last time.
+    /// The longest that it took to fail since it was last well.
     failed_after: Duration,
 }
 
@@ -263,12 +268,15 @@ impl Default for Health {
 }
 
 impl Health {
-    /// The topology has failed.
-    fn note_failure(&mut self, now: Instant) {
-        self.failed_after = (now - self.launched).min(WELL_AFTER_MAX / 2);
+    /// The topology has failed after so long, for the first time since it was well or once more.
+    fn note_failure(&mut self, after: Duration, is_first: bool) {
+        self.failed_after = match is_first {
+            true => after.clamp(FAILED_AFTER_MIN, FAILED_AFTER_FIRST),
+            false => after.clamp(self.failed_after, FAILED_AFTER_MAX.max(self.failed_after)),
+        };
     }
 
-    /// Whether the round that was begun last has what failed the last time, or would have failed.
+    /// Whether the round that was begun last has what failed before, or would have failed.
     fn is_well(&self) -> bool {
         self.begun - self.launched >= self.failed_after * 2
     }
@@ -288,22 +296,23 @@ mod tests {
 
     #[test]
     fn a_topology_is_well_when_it_has_run_longer_than_it_took_to_fail() {
+        let ms = Duration::from_millis;
         let mut health = Health::default();
-        let after = |health: &Health, ms: u64| health.launched + Duration::from_millis(ms);
-        health.begun = health.launched;
-        assert!(health.is_well(), "it hasn't failed");
-        health.note_failure(after(&health, 100));
-        health.launched = after(&health, 150);
-        health.begun = health.launched;
-        assert!(!health.is_well(), "a checkpoint of nothing");
-        health.begun = after(&health, 199);
-        assert!(!health.is_well());
-        health.begun = after(&health, 200);
-        assert!(health.is_well());
-        // One failure after a long time isn't held against it for as long.
-        health.note_failure(after(&health, 3_600_000));
-        health.launched = after(&health, 3_600_000);
-        health.begun = health.launched + WELL_AFTER_MAX;
-        assert!(health.is_well());
+        let is_well = |health: &mut Health, after: Duration| {
+            health.begun = health.launched + after;
+            health.is_well()
+        };
+        assert!(is_well(&mut health, Duration::ZERO), "it hasn't failed");
+        // After days, and again after some milliseconds: what is begun at once has nothing in it.
+        health.note_failure(ms(1_000_000_000), true);
+        assert!(!is_well(&mut health, ms(1_999)) && is_well(&mut health, ms(2_000)));
+        health.note_failure(ms(3), false);
+        assert!(!is_well(&mut health, ms(1_999)) && is_well(&mut health, ms(2_000)));
+        health.note_failure(ms(5_000), false);
+        assert!(!is_well(&mut health, ms(9_999)) && is_well(&mut health, ms(10_000)));
+        health.note_failure(ms(100_000), false);
+        assert!(is_well(&mut health, ms(60_000)));
+        health.note_failure(ms(3), true);
+        assert!(!is_well(&mut health, ms(199)) && is_well(&mut health, ms(200)));
     }
 }

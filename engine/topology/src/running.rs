@@ -156,7 +156,7 @@ impl RunningTopology {
     }
 
     /// How often it has gone back to its last checkpoint since it was last well. It is well again when a checkpoint is durable that began when the
-    /// topology had run for longer than it took to fail the last time.
+    /// topology had run for twice as long as it took to fail.
     pub fn restores(&self) -> u32 {
         self.inner.restores.load(Ordering::Relaxed)
     }

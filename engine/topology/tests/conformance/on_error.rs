@@ -7,7 +7,7 @@ use std::time::Duration;
 use monsoon_topology::windowed::{TupleWindow, Window, WindowCollector, WindowedBolt};
 use monsoon_topology::{
     BoltCollector, CheckpointStore, Failure, KeyValueState, MemoryCheckpoints, Outcome, RunningTopology, StartOptions,
-    TopologyBuilder, Tuple, Value,
+    StatefulBolt, TopologyBuilder, Tuple, Value,
 };
 
 use crate::bench::{Feed, Seen, doing, expect_panics, start, values, wait_until};
@@ -288,6 +288,46 @@ fn state_that_can_not_be_read_is_told_where_it_is() {
     let wanted = "task 2: its state can't be read: checkpoint failed: a bad block";
     wait_until("the error", || error_texts(&running, "counts").iter().any(|error| error == wanted));
     assert_eq!(error_texts(&running, "numbers"), Vec::<String>::new());
+}
+
+/// Can't begin with its state while the test says so.
+struct Reluctant(Arc<AtomicBool>);
+
+impl StatefulBolt for Reluctant {
+    fn init_state(&mut self, _: &mut KeyValueState) -> Outcome {
+        match self.0.load(Ordering::SeqCst) {
+            true => Err(Failure::new("on purpose")),
+            false => Ok(()),
+        }
+    }
+
+    fn execute(&mut self, tuple: &Tuple<'_>, state: &mut KeyValueState, collector: &mut BoltCollector) -> Outcome {
+        add(state, &"count".into(), 1)?;
+        collector.ack(tuple);
+        Ok(())
+    }
+}
+
+#[test]
+fn state_that_can_not_be_begun_with_is_told_where_it_is() {
+    let (store, reluctant) = (MemoryCheckpoints::default(), Arc::new(AtomicBool::new(true)));
+    let mut builder = TopologyBuilder::new();
+    builder.config("topology.state.checkpoint.interval.ms", 100);
+    builder.set_spout("numbers", || Numbers::up_to(10));
+    let cause = reluctant.clone();
+    builder.set_stateful_bolt("counts", move || Reluctant(cause.clone())).shuffle_grouping("numbers");
+    let running = start(builder, with_store(&store));
+    wait_until("failing", || running.is_failing());
+    let told = error_texts(&running, "counts");
+    let reason = "could not be prepared: on purpose";
+    assert!(told.iter().any(|error| error == reason), "{told:?}");
+    let goes_back = format!("the topology goes back to checkpoint 0: checkpoint failed: task 2: {reason}");
+    assert!(told.contains(&goes_back), "{told:?}");
+    assert_eq!(error_texts(&running, "numbers"), Vec::<String>::new());
+    reluctant.store(false, Ordering::SeqCst);
+    wait_until("health", || running.restores() == 0);
+    running.checkpoint().unwrap();
+    assert_eq!(stored(&store, "counts", 0).get(&"count".into()), Some(&Value::Int(10)));
 }
 
 struct Nothing;
