@@ -29,11 +29,11 @@ const CHECKPOINT_MAX: Duration = Duration::from_secs(60);
 const LOOK_MAX: Duration = Duration::from_millis(20);
 /// Waits before going back to a checkpoint again when it fails again at once.
 const RESTORE_DELAY_MAX: Duration = Duration::from_secs(5);
-/// A topology that fails again and again is well after twice as long as it took to fail, of which at least the first of these goes and at most the
-/// second.
+/// A topology that has failed is well again after twice as long as it took to fail. What counts for that is at least so long.
 const FAILED_AFTER_MIN: Duration = Duration::from_millis(100);
+/// And at most so long.
 const FAILED_AFTER_MAX: Duration = Duration::from_secs(30);
-/// What goes for the first failure, before which it may have been well for days.
+/// At most, for the first failure, before which it may have been well for days.
 const FAILED_AFTER_FIRST: Duration = Duration::from_secs(1);
 
 type Answer = Sender<Result<()>>;
