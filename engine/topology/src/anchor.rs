@@ -39,9 +39,11 @@ impl RootId {
 /// Per root, what the ledger has yet to hear from this tuple.
 #[derive(Debug, Default)]
 pub(crate) enum Roots {
-    /// Not tracked, or already acked or failed.
+    /// Not tracked.
     #[default]
     None,
+    /// Acked, failed or taken out, whether it was tracked or not.
+    Gone,
     /// In one tree.
     One(RootId, u64),
     /// In several; each root is there once.
@@ -69,22 +71,30 @@ impl Anchor {
 
     /// Out of every tree; what the ledgers are to be told.
     pub(crate) fn take(&self) -> Roots {
-        self.0.take()
+        self.0.replace(Roots::Gone)
     }
 
     /// Whether it is in a tree and neither acked nor failed.
     pub fn is_tracked(&self) -> bool {
         let roots = self.0.take();
-        let tracked = !matches!(roots, Roots::None);
+        let tracked = matches!(roots, Roots::One(..) | Roots::Many(_));
         self.0.set(roots);
         tracked
+    }
+
+    /// Whether it was neither acked nor failed nor taken out; it may be in no tree.
+    pub(crate) fn is_open(&self) -> bool {
+        let roots = self.0.take();
+        let open = !matches!(roots, Roots::Gone);
+        self.0.set(roots);
+        open
     }
 
     /// Calls `visit` with each root.
     pub(crate) fn each_root(&self, mut visit: impl FnMut(RootId)) {
         let roots = self.0.take();
         match &roots {
-            Roots::None => {}
+            Roots::None | Roots::Gone => {}
             Roots::One(root, _) => visit(*root),
             Roots::Many(many) => many.iter().for_each(|(root, _)| visit(*root)),
         }
@@ -93,14 +103,14 @@ impl Anchor {
 
     /// The same tuple's anchor elsewhere; this one is left without.
     pub(crate) fn moved(&self) -> Anchor {
-        Anchor(Cell::new(self.0.take()))
+        Anchor(Cell::new(self.take()))
     }
 
     /// An edge to a new tuple: its id goes to this anchor and to `child`, for every root.
     fn grow(&self, child: &mut Gathered, edges: &mut EdgeIds) {
         let mut roots = self.0.take();
         match &mut roots {
-            Roots::None => {}
+            Roots::None | Roots::Gone => {}
             Roots::One(root, sum) => child.add(*root, sum, edges),
             Roots::Many(many) => many.iter_mut().for_each(|(root, sum)| child.add(*root, sum, edges)),
         }

@@ -12,6 +12,7 @@ use crate::config::{Config, Settings};
 use crate::context::{ComponentInfo, Input, TopologyInfo};
 use crate::grouping::{CustomGrouping, Grouping};
 use crate::hook::{TaskHook, WorkerHook};
+use crate::skipping::{SKIPPED_FIELDS, SKIPPED_STREAM};
 use crate::stateful::{Stateful, StatefulBolt};
 use crate::stream::{DEFAULT_STREAM, Declared, StreamInfo, Streams, TaskId};
 use crate::tuple::Tuple;
@@ -246,7 +247,8 @@ impl TopologyBuilder {
             return Err(error);
         }
         self.check_names()?;
-        let streams = self.declarations.iter().map(Declaration::streams).collect::<Result<Vec<_>>>()?;
+        let streams = self.declarations.iter().map(|declaration| declaration.streams(&self.config));
+        let streams = streams.collect::<Result<Vec<_>>>()?;
         let inputs = self.inputs(&streams)?;
         let components = self.declarations.iter().map(|declaration| declaration.component(&self.config));
         let (components, tasks): (Vec<Component>, Vec<usize>) =
@@ -348,11 +350,17 @@ fn check_spout_tasks(components: &[Component], tasks: &[usize]) -> Result<()> {
 }
 
 impl Declaration {
-    fn streams(&self) -> Result<Vec<Arc<StreamInfo>>> {
+    fn streams(&self, topology: &Config) -> Result<Vec<Arc<StreamInfo>>> {
         let mut streams = Streams::default();
         match &self.factory {
             Factory::Spout(make) => make().declare(&mut streams),
-            Factory::Bolt(make) => make().declare(&mut streams),
+            Factory::Bolt(make) => {
+                let bolt = make();
+                bolt.declare(&mut streams);
+                if Settings::of(&self.config(topology)).error_attempts.is_some() {
+                    self.declare_skipped(bolt.as_ref(), &mut streams)?;
+                }
+            }
         }
         // The default stream is the first: emitting on it needs no search.
         streams.0.sort_by_key(|declared| declared.stream != DEFAULT_STREAM);
@@ -365,6 +373,23 @@ impl Declaration {
         Ok(infos)
     }
 
+    /// The stream for tuples that a bolt skips.
+    fn declare_skipped(&self, bolt: &dyn Bolt, streams: &mut Streams) -> Result<()> {
+        let name = &self.name;
+        if !bolt.fails_by_tuple() {
+            return Err(Error::invalid(format!(
+                "{name:?} works on windows, so what it fails is no single tuple: its on_error can't be 'skip'; set it to 'replay' there"
+            )));
+        }
+        if streams.0.iter().any(|declared| declared.stream == SKIPPED_STREAM) {
+            return Err(Error::invalid(format!(
+                "{name:?} declares stream {SKIPPED_STREAM:?}, which with on_error = 'skip' is that of the tuples it skips"
+            )));
+        }
+        streams.declare_stream(SKIPPED_STREAM, SKIPPED_FIELDS);
+        Ok(())
+    }
+
     fn stream(&self, declared: Declared) -> Result<Arc<StreamInfo>> {
         let fields =
             Fields::new(&declared.fields).map_err(|error| Error::invalid(format!("{:?}: {error}", self.name)))?;
@@ -372,12 +397,17 @@ impl Declaration {
         Ok(Arc::new(StreamInfo { component: self.name.clone(), stream, fields, direct }))
     }
 
-    fn component(&self, topology: &Config) -> Result<(Component, usize)> {
+    /// Everything that is set for it.
+    fn config(&self, topology: &Config) -> Config {
         let own = match &self.factory {
             Factory::Spout(make) => make().configuration(),
             Factory::Bolt(make) => make().configuration(),
         };
-        let config = topology.overlaid(&own).overlaid(&self.config);
+        topology.overlaid(&own).overlaid(&self.config)
+    }
+
+    fn component(&self, topology: &Config) -> Result<(Component, usize)> {
+        let config = self.config(topology);
         let max = config.get("max_task_parallelism").and_then(Value::as_int).map_or(usize::MAX, |max| max as usize);
         let tasks = self.tasks.unwrap_or(self.parallelism).min(max);
         if tasks == 0 || self.parallelism == 0 {

@@ -7,6 +7,7 @@
 //! - what bolts hand in is gone from them, so an aligned round that isn't committed leads back to the last checkpoint.
 
 use crate::state::{Checkpoint, TaskCheckpoint};
+use crate::stream::TaskId;
 use crate::task::Report;
 use crate::{Error, Result};
 
@@ -34,8 +35,8 @@ pub(crate) enum Effect {
     Commit(Checkpoint),
     /// Tell spouts that the checkpoint of this number is durable.
     Durable(u64),
-    /// Begin all tasks anew from the last durable checkpoint.
-    Restore(Error),
+    /// Begin all tasks anew from the last durable checkpoint. If it is for a task's failure, the task.
+    Restore(Error, Option<TaskId>),
     /// The checkpoint wasn't taken; nothing is lost.
     GiveUp(Error),
 }
@@ -86,22 +87,21 @@ impl CheckpointRounds {
             Event::Report(Report::Checkpoint { number, part }) if number == self.begun => self.add(part),
             Event::Report(Report::Checkpoint { .. }) => Vec::new(),
             Event::Report(Report::Failed { task, reason }) if self.aligned => {
-                self.broken(Error::Checkpoint(format!("task {task}: {reason}")))
+                self.broken(Error::Checkpoint(format!("task {task}: {reason}")), Some(task))
             }
             Event::Report(Report::Failed { .. }) => Vec::new(),
             Event::Overdue if !self.is_open() => Vec::new(),
             Event::Overdue => {
                 let number = self.begun;
-                self.broken(Error::Checkpoint(format!(
-                    "not all tasks have handed in their part of checkpoint {number} in time"
-                )))
+                let reason = format!("not all tasks have handed in their part of checkpoint {number} in time");
+                self.broken(Error::Checkpoint(reason), None)
             }
             Event::Committed(Ok(())) => {
                 self.step = Step::Idle;
                 self.durable = self.begun;
                 vec![Effect::Durable(self.durable)]
             }
-            Event::Committed(Err(error)) => self.broken(error),
+            Event::Committed(Err(error)) => self.broken(error, None),
         }
     }
 
@@ -127,10 +127,10 @@ impl CheckpointRounds {
         }
     }
 
-    fn broken(&mut self, error: Error) -> Vec<Effect> {
+    fn broken(&mut self, error: Error, task: Option<TaskId>) -> Vec<Effect> {
         self.step = Step::Idle;
         match self.aligned {
-            true => vec![Effect::Restore(error)],
+            true => vec![Effect::Restore(error, task)],
             false => vec![Effect::GiveUp(error)],
         }
     }
@@ -142,7 +142,6 @@ mod tests {
 
     use super::*;
     use crate::state::StateChanges;
-    use crate::stream::TaskId;
 
     fn part(number: u64, index: usize) -> Event {
         let part = TaskCheckpoint {
@@ -188,7 +187,7 @@ mod tests {
         let mut rounds = CheckpointRounds::new(true, 2, 0);
         rounds.on(Event::Due);
         rounds.on(part(1, 0));
-        assert!(matches!(rounds.on(failed())[..], [Effect::Restore(_)]));
+        assert!(matches!(rounds.on(failed())[..], [Effect::Restore(_, Some(TaskId(1)))]));
         assert!(rounds.on(part(1, 1)).is_empty());
         assert_eq!(rounds.durable(), 0);
     }
@@ -211,7 +210,7 @@ mod tests {
         rounds.on(Event::Due);
         rounds.on(part(1, 0));
         let full = Error::Checkpoint("disk full".into());
-        assert!(matches!(rounds.on(Event::Committed(Err(full)))[..], [Effect::Restore(_)]));
+        assert!(matches!(rounds.on(Event::Committed(Err(full)))[..], [Effect::Restore(_, None)]));
         assert!(matches!(rounds.on(Event::Due)[..], [Effect::Begin(2)]));
     }
 }

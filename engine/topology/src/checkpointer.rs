@@ -19,6 +19,7 @@ use crate::checkpoint_round::{CheckpointRounds, Effect, Event};
 use crate::context::Guarantee;
 use crate::message::Control;
 use crate::running::Inner;
+use crate::stream::TaskId;
 use crate::task::Report;
 use crate::{Error, Result};
 
@@ -28,6 +29,12 @@ const CHECKPOINT_MAX: Duration = Duration::from_secs(60);
 const LOOK_MAX: Duration = Duration::from_millis(20);
 /// Waits before going back to a checkpoint again when it fails again at once.
 const RESTORE_DELAY_MAX: Duration = Duration::from_secs(5);
+/// A topology that has failed is well again after twice as long as it took to fail. What counts for that is at least so long.
+const FAILED_AFTER_MIN: Duration = Duration::from_millis(100);
+/// And at most so long.
+const FAILED_AFTER_MAX: Duration = Duration::from_secs(30);
+/// At most, for the first failure, before which it may have been well for days.
+const FAILED_AFTER_FIRST: Duration = Duration::from_secs(1);
 
 type Answer = Sender<Result<()>>;
 
@@ -47,7 +54,7 @@ impl Checkpointer {
         let aligned = topology.guarantee == Guarantee::ExactlyOnceState;
         let rounds = CheckpointRounds::new(aligned, awaited(&topology, aligned), last);
         let (stop, take_last) = (ending.clone(), last_one.clone());
-        let mut run = Run { topology, reports, asked, ending: stop, take_last, rounds };
+        let mut run = Run { topology, reports, asked, ending: stop, take_last, rounds, health: Health::default() };
         let work = move || run.run();
         let thread = std::thread::Builder::new().name("checkpointer".into()).spawn(work);
         let thread = thread.map_err(|error| Error::Checkpoint(format!("no thread: {error}")))?;
@@ -89,6 +96,7 @@ struct Run {
     /// The end is an orderly one, with a last checkpoint.
     take_last: Arc<AtomicBool>,
     rounds: CheckpointRounds,
+    health: Health,
 }
 
 impl Run {
@@ -169,6 +177,7 @@ impl Run {
             for effect in self.rounds.on(event) {
                 match effect {
                     Effect::Begin(number) => {
+                        self.health.begun = Instant::now();
                         let aligned = self.topology.guarantee == Guarantee::ExactlyOnceState;
                         self.topology.tell_spouts(|| Control::Checkpoint { number, aligned });
                     }
@@ -178,12 +187,14 @@ impl Run {
                         next = Some(Event::Committed(store.map_or(Ok(()), |store| store.commit(checkpoint))));
                     }
                     Effect::Durable(number) => {
-                        self.topology.restores.store(0, Ordering::Relaxed);
+                        if self.health.is_well() {
+                            self.topology.restores.store(0, Ordering::Relaxed);
+                        }
                         self.topology.tell_spouts(|| Control::Durable(number));
                         outcome = Some(Ok(()));
                     }
-                    Effect::Restore(error) => {
-                        self.restore(&error);
+                    Effect::Restore(error, task) => {
+                        self.restore(&error, task);
                         outcome = Some(Err(error));
                     }
                     Effect::GiveUp(error) => outcome = Some(Err(error)),
@@ -193,15 +204,20 @@ impl Run {
         outcome
     }
 
-    /// Begins all tasks anew from the last durable checkpoint.
-    fn restore(&mut self, reason: &Error) {
+    /// Begins all tasks anew from the last durable checkpoint. It is told as an error of the component whose task has failed; what is no task's
+    /// failure, as that the store can't be written, as one of the first component.
+    fn restore(&mut self, reason: &Error, failed: Option<TaskId>) {
         let (name, last) = (self.topology.topology.info.name.clone(), self.rounds.durable());
         tracing::warn!(topology = %name, "going back to checkpoint {last}: {reason}");
-        if let Some(errors) = self.topology.shared.errors.first() {
+        let components = &self.topology.topology.info.components;
+        let of_task = |task| components.iter().position(|component| component.tasks.contains(&task));
+        if let Some(errors) = self.topology.shared.errors.get(failed.and_then(of_task).unwrap_or(0)) {
             let now = self.topology.shared.clock.now();
-            errors.report(now, format!("the topology goes back to checkpoint {last}: {reason}"));
+            errors.report_consequence(now, format!("the topology goes back to checkpoint {last}: {reason}"));
         }
         self.topology.stop(false);
+        let is_first = self.topology.restores.load(Ordering::Relaxed) == 0;
+        self.health.note_failure(Instant::now() - self.health.launched, is_first);
         loop {
             self.pause_before_restore();
             // The next start goes on from the same checkpoint.
@@ -211,6 +227,7 @@ impl Run {
             match self.topology.launch() {
                 Ok(reports) => {
                     self.reports = reports;
+                    self.health.launched = Instant::now();
                     return;
                 }
                 Err(error) => {
@@ -232,10 +249,70 @@ impl Run {
     }
 }
 
+/// Whether a topology that has gone back to its last checkpoint does well since. That a checkpoint is durable says little: one that begins at once
+/// has nothing in it, and what fails may still be under way.
+struct Health {
+    /// When the tasks were begun.
+    launched: Instant,
+    /// When the last round was begun.
+    begun: Instant,
+    /// The longest that it took to fail since it was last well.
+    failed_after: Duration,
+}
+
+impl Default for Health {
+    fn default() -> Health {
+        let now = Instant::now();
+        Health { launched: now, begun: now, failed_after: Duration::ZERO }
+    }
+}
+
+impl Health {
+    /// The topology has failed after so long, for the first time since it was well or once more.
+    fn note_failure(&mut self, after: Duration, is_first: bool) {
+        self.failed_after = match is_first {
+            true => after.clamp(FAILED_AFTER_MIN, FAILED_AFTER_FIRST),
+            false => after.clamp(self.failed_after, FAILED_AFTER_MAX.max(self.failed_after)),
+        };
+    }
+
+    /// Whether the round that was begun last has what failed before, or would have failed.
+    fn is_well(&self) -> bool {
+        self.begun - self.launched >= self.failed_after * 2
+    }
+}
+
 /// How many tasks hand in a part of a checkpoint.
 fn awaited(topology: &Inner, aligned: bool) -> usize {
     let topology = &topology.topology;
     let components = topology.components.iter().zip(&topology.info.components);
     let reporting = components.filter(|(component, _)| aligned || matches!(component.factory, Factory::Spout(_)));
     reporting.map(|(_, info)| info.tasks.len()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topology_is_well_when_it_has_run_longer_than_it_took_to_fail() {
+        let ms = Duration::from_millis;
+        let mut health = Health::default();
+        let is_well = |health: &mut Health, after: Duration| {
+            health.begun = health.launched + after;
+            health.is_well()
+        };
+        assert!(is_well(&mut health, Duration::ZERO), "it hasn't failed");
+        // After days, and again after some milliseconds: what is begun at once has nothing in it.
+        health.note_failure(ms(1_000_000_000), true);
+        assert!(!is_well(&mut health, ms(1_999)) && is_well(&mut health, ms(2_000)));
+        health.note_failure(ms(3), false);
+        assert!(!is_well(&mut health, ms(1_999)) && is_well(&mut health, ms(2_000)));
+        health.note_failure(ms(5_000), false);
+        assert!(!is_well(&mut health, ms(9_999)) && is_well(&mut health, ms(10_000)));
+        health.note_failure(ms(100_000), false);
+        assert!(is_well(&mut health, ms(60_000)));
+        health.note_failure(ms(3), true);
+        assert!(!is_well(&mut health, ms(199)) && is_well(&mut health, ms(200)));
+    }
 }

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::anchor::{Anchors, RootId, Roots, descend};
+use crate::attempts::Spent;
 use crate::clock::Moment;
 use crate::error_log::ErrorLog;
 use crate::hook::TaskHook;
-use crate::inbox::Signal;
+use crate::inbox::{Inbox, Signal};
 use crate::ledger::{Done, Ledger};
 use crate::message::AckBuffer;
 use crate::outputs::Outputs;
+use crate::skipping::{SKIPPED_STREAM, Skipping, Verdict};
 use crate::stream::TaskId;
 use crate::tuple::{Row, Tuple};
 use crate::{Outcome, Value};
@@ -107,6 +109,9 @@ pub struct BoltCollector {
     pub(crate) remote: RemoteCollector,
     pub(crate) acked: u64,
     pub(crate) failed: u64,
+    pub(crate) skipped: u64,
+    /// `None`: what fails is left to its spout.
+    pub(crate) skipping: Option<Box<Skipping>>,
     /// Why what was done since the last checkpoint isn't whole. Told to the checkpointer before the task's next part of a checkpoint.
     pub(crate) lost: Option<String>,
 }
@@ -166,6 +171,66 @@ impl BoltCollector {
             self.lost.get_or_insert_with(|| "a tuple failed".into());
         }
         self.hooks.iter_mut().for_each(|hook| (0..count).for_each(|_| hook.on_fail()));
+    }
+
+    /// Fails a tuple because the bolt can't work on it, for this reason. As [`BoltCollector::fail`], but where the setting `on_error` is `skip` it
+    /// counts as one of the tuple's attempts, and after the last one the tuple is skipped instead. A bolt that returns an error from `execute` has no
+    /// need of it.
+    pub fn fail_because(&mut self, tuple: &Tuple<'_>, reason: &str) {
+        let now = self.now;
+        match self.skipping.as_mut().and_then(|skipping| skipping.note_failure(tuple, reason, now)) {
+            Some(spent) => self.skip(tuple, &spent),
+            None => {
+                self.lost.get_or_insert_with(|| format!("a tuple failed: {reason}"));
+                self.fail(tuple);
+            }
+        }
+    }
+
+    /// The bolt has panicked in a tuple.
+    pub(crate) fn fail_panicked(&mut self, tuple: &Tuple<'_>, message: &str) {
+        let now = self.now;
+        let spent = self.skipping.as_mut().and_then(|skipping| skipping.note_failure(tuple, message, now));
+        // What it has acked is done, and what it has taken out has gone with it and comes again.
+        let is_open = tuple.anchor().is_none_or(|anchor| anchor.is_open());
+        match spent.filter(|_| is_open) {
+            Some(spent) => self.skip(tuple, &spent),
+            None => tuple.anchor().into_iter().for_each(|anchor| self.acks.fail(anchor.take())),
+        }
+    }
+
+    /// Whether [`BoltCollector::verdict`] is to be asked before a tuple is worked on.
+    pub(crate) fn is_watching(&self) -> bool {
+        self.skipping.as_ref().is_some_and(|skipping| skipping.is_watching())
+    }
+
+    /// What is to become of a tuple that has come.
+    pub(crate) fn verdict(&mut self, tuple: &Tuple<'_>) -> Verdict {
+        self.skipping.as_mut().map_or(Verdict::Try, |skipping| skipping.verdict(tuple))
+    }
+
+    /// A tuple that may have failed before was worked on without error.
+    pub(crate) fn note_passed(&mut self, tuple: &Tuple<'_>) {
+        if let Some(skipping) = self.skipping.as_mut().filter(|skipping| skipping.is_watching())
+            && let Verdict::TryKnown(identity) = skipping.verdict(tuple)
+        {
+            skipping.note_passed(identity);
+        }
+    }
+
+    /// A tuple is done with, without having been worked on.
+    pub(crate) fn skip(&mut self, tuple: &Tuple<'_>, spent: &Spent) {
+        let (stream, Spent { failures, error }) = (tuple.stream(), spent);
+        let of = format!("a tuple of {:?}, stream {:?},", stream.component, stream.stream);
+        let now = self.now;
+        self.errors.report_consequence(now, format!("{of} is skipped after {failures} failed attempts: {error}"));
+        if let Some(row) = self.skipping.as_ref().map(|skipping| skipping.row(tuple, spent))
+            && let Err(failure) = self.emit_on(SKIPPED_STREAM, tuple, row)
+        {
+            self.report_error(failure.0);
+        }
+        self.skipped += 1;
+        self.ack(tuple);
     }
 
     /// Begins the message time-out of the trees of these tuples anew.
@@ -234,15 +299,17 @@ type Work = Box<dyn FnOnce(&mut BoltCollector) -> Outcome + Send>;
 pub struct RemoteCollector {
     work: Arc<Mutex<VecDeque<Work>>>,
     signal: Waker,
+    inbox: Arc<Inbox>,
 }
 
 impl RemoteCollector {
-    pub(crate) fn new(signal: Waker) -> RemoteCollector {
-        RemoteCollector { work: Arc::default(), signal }
+    pub(crate) fn new(signal: Waker, inbox: Arc<Inbox>) -> RemoteCollector {
+        RemoteCollector { work: Arc::default(), signal, inbox }
     }
 
     /// Has `work` done with the collector, soon.
     pub fn run(&self, work: impl FnOnce(&mut BoltCollector) -> Outcome + Send + 'static) {
+        self.inbox.note_asked();
         self.work.lock().push_back(Box::new(work));
         self.signal.wake();
     }

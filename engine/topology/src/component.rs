@@ -101,7 +101,8 @@ pub trait Bolt: Send {
         Ok(())
     }
 
-    /// Works on a tuple. An error is reported, and fails the tuple if it has been neither acked nor held.
+    /// Works on a tuple. An error is reported, and fails the tuple if it has been neither acked nor held; with the setting `on_error = 'skip'` a tuple
+    /// that has failed too often is acked instead, without being given to the bolt again.
     fn execute(&mut self, tuple: &Tuple<'_>, collector: &mut BoltCollector) -> Outcome;
 
     /// Called when the topology ends in order. Not after a crash.
@@ -130,6 +131,12 @@ pub trait Bolt: Send {
     /// Whether it has state that checkpoints keep.
     fn stateful(&self) -> bool {
         false
+    }
+
+    /// Whether what an error of `execute` is about is the tuple it was given. If not, as where windows are worked on, the setting `on_error` can't be
+    /// `skip`.
+    fn fails_by_tuple(&self) -> bool {
+        true
     }
 
     /// For a bolt with state: what of it has changed since the last call. `None` for others.

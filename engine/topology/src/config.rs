@@ -21,6 +21,8 @@ enum Kind {
     Duration {
         min_ms: u64,
     },
+    /// One of these words.
+    Choice(&'static [&'static str]),
 }
 
 struct Setting {
@@ -58,6 +60,8 @@ const SETTINGS: &[Setting] = &[
     setting("subprocess_timeout", Kind::Duration { min_ms: 1 }, Some(("topology.subprocess.timeout.secs", 1000))),
     setting("shell_max_pending", Kind::Integer { min: 1 }, Some(("topology.shellbolt.max.pending", 1))),
     setting("busy_wait", Kind::Boolean, None),
+    setting("on_error", Kind::Choice(&["replay", "skip"]), None),
+    setting("error_attempts", Kind::Integer { min: 1 }, None),
     setting("workers", Kind::Integer { min: 1 }, Some(("topology.workers", 1))),
 ];
 
@@ -173,6 +177,11 @@ fn check(name: &str, kind: Kind, unit_ms: u64, negated: bool, value: Value) -> R
             };
             at_least(name, ms, min_ms as i64)
         }
+        Kind::Choice(words) => {
+            let chosen = value.as_str().and_then(|text| words.iter().find(|word| text.eq_ignore_ascii_case(word)));
+            let chosen = chosen.map(|word| Value::from(*word));
+            chosen.ok_or_else(|| Error::invalid(format!("setting {name} must be one of {words:?}, but is {value:?}")))
+        }
     }
 }
 
@@ -214,12 +223,16 @@ pub(crate) struct Settings {
     pub load_aware: bool,
     pub busy_wait: bool,
     pub checkpoint_interval: Duration,
+    /// A tuple that a bolt has failed so often is skipped; `None`: it is left to its spout to emit it again, for ever.
+    pub error_attempts: Option<u32>,
 }
 
 impl Settings {
     pub fn of(config: &Config) -> Settings {
         let size = |name, default| config.integer(name).map_or(default, |value| value as usize);
         let timeout = config.duration("message_timeout").unwrap_or(Duration::from_secs(30));
+        let skips = config.get("on_error").and_then(Value::as_str) == Some("skip");
+        let attempts = config.integer("error_attempts").map_or(3, |attempts| attempts.try_into().unwrap_or(u32::MAX));
         Settings {
             acking: config.integer("ackers") != Some(0),
             message_timeout: config.boolean("message_timeouts", true).then_some(timeout),
@@ -232,6 +245,7 @@ impl Settings {
             load_aware: config.boolean("load_aware", true),
             busy_wait: config.boolean("busy_wait", false),
             checkpoint_interval: config.duration("checkpoint_interval").unwrap_or(Duration::from_secs(1)),
+            error_attempts: skips.then_some(attempts),
         }
     }
 }
@@ -263,6 +277,19 @@ mod tests {
         assert!(Config::default().set("max_spout_pending", 0).is_err());
         assert!(Config::default().set("checkpoint_interval", "99 ms").is_err());
         assert!(Config::default().set("message_timeout", "soon").is_err());
+        let error = Config::default().set("on_error", "ignore").unwrap_err().to_string();
+        assert!(error.contains(r#"must be one of ["replay", "skip"]"#), "{error}");
+        assert!(Config::default().set("error_attempts", 0).is_err());
+    }
+
+    #[test]
+    fn tuples_are_skipped_only_where_that_is_said() {
+        let attempts = |config: Config| Settings::of(&config).error_attempts;
+        let with = |name: &str, value: Value| Config::default().with(name, value).unwrap();
+        assert_eq!(attempts(with("error_attempts", 5.into())), None);
+        assert_eq!(attempts(with("on_error", "SKIP".into())), Some(3));
+        assert_eq!(attempts(with("on_error", "skip".into()).with("error_attempts", 1).unwrap()), Some(1));
+        assert_eq!(attempts(with("on_error", "replay".into())), None);
     }
 
     #[test]

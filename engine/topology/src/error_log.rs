@@ -1,6 +1,7 @@
 //! `ErrorLog`: the newest errors of a topology, per component.
 //!
-//! At most 5 per component are kept in 10 seconds (Storm's throttle); the rest are counted.
+//! At most 5 per component are kept in 10 seconds (Storm's throttle), and as many of what the engine itself has to say of the component: that it goes
+//! back to a checkpoint isn't lost among what took it there. The rest are counted.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -24,9 +25,16 @@ pub struct ComponentError {
     pub message: String,
 }
 
+/// Who says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Component,
+    Engine,
+}
+
 #[derive(Debug, Default)]
 struct Kept {
-    errors: VecDeque<ComponentError>,
+    errors: VecDeque<(Origin, ComponentError)>,
     total: u64,
 }
 
@@ -42,11 +50,21 @@ impl ErrorLog {
         ErrorLog { component, kept: Mutex::default() }
     }
 
-    /// Adds an error.
-    pub(crate) fn report(&self, at: Moment, mut message: String) {
+    /// Adds an error that the component made.
+    pub(crate) fn report(&self, at: Moment, message: String) {
+        self.add(Origin::Component, at, message);
+    }
+
+    /// Adds what the engine does because of the component.
+    pub(crate) fn report_consequence(&self, at: Moment, message: String) {
+        self.add(Origin::Engine, at, message);
+    }
+
+    fn add(&self, origin: Origin, at: Moment, mut message: String) {
         let mut kept = self.kept.lock();
         kept.total += 1;
-        let lately = kept.errors.iter().rev().take_while(|error| at.since(error.at) < INTERVAL).count();
+        let lately = kept.errors.iter().rev().take_while(|(_, error)| at.since(error.at) < INTERVAL);
+        let lately = lately.filter(|(by, _)| *by == origin).count();
         if lately >= PER_INTERVAL_MAX {
             return;
         }
@@ -55,16 +73,33 @@ impl ErrorLog {
         if kept.errors.len() == KEPT_MAX {
             kept.errors.pop_front();
         }
-        kept.errors.push_back(ComponentError { at, message });
+        kept.errors.push_back((origin, ComponentError { at, message }));
     }
 
     /// The errors kept, oldest first.
     pub fn errors(&self) -> Vec<ComponentError> {
-        self.kept.lock().errors.iter().cloned().collect()
+        self.kept.lock().errors.iter().map(|(_, error)| error.clone()).collect()
     }
 
     /// How many there have been.
     pub fn total(&self) -> u64 {
         self.kept.lock().total
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_engine_says_is_not_lost_in_a_flood() {
+        let log = ErrorLog::new("bolt".into());
+        (0..1000).for_each(|at| log.report(Moment(at), "no".into()));
+        (0..1000).for_each(|at| log.report_consequence(Moment(1000 + at), "goes back".into()));
+        let said: Vec<String> = log.errors().into_iter().map(|error| error.message).collect();
+        assert_eq!(said, [["no"; 5], ["goes back"; 5]].concat());
+        assert_eq!(log.total(), 2000);
+        log.report(Moment(0).after(INTERVAL), "once more".into());
+        assert_eq!(log.errors().len(), 11);
     }
 }

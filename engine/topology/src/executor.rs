@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ pub(crate) struct Executor {
     pub component: usize,
     signal: Arc<Signal>,
     state: Arc<AtomicU8>,
+    /// Disconnected when the thread has nothing more to do.
+    ended: Receiver<()>,
     thread: JoinHandle<Vec<Task>>,
 }
 
@@ -37,7 +40,9 @@ impl Executor {
         let component = tasks.first().map_or(0, Task::component);
         let label = format!("{name}-{}", tasks.first().map_or(0, |task| task.id().0));
         let run = Run { signal: signal.clone(), state: state.clone(), clock };
+        let (ending, ended) = channel::<()>();
         let work = move || {
+            let _ending = ending;
             run.signal.attach();
             tasks.iter_mut().for_each(|task| task.set_signal(&run.signal));
             run.run(&mut tasks);
@@ -45,7 +50,7 @@ impl Executor {
         };
         let thread = std::thread::Builder::new().name(label).spawn(work);
         let failed = |error| Error::Component { component: name.into(), reason: format!("no thread: {error}") };
-        Ok(Executor { component, signal, state, thread: thread.map_err(failed)? })
+        Ok(Executor { component, signal, state, ended, thread: thread.map_err(failed)? })
     }
 
     /// Asks the thread to end after the step it is in.
@@ -58,15 +63,10 @@ impl Executor {
     /// given back.
     pub fn stop(self, longest: Duration) -> std::result::Result<Vec<Task>, Executor> {
         self.ask_to_stop();
-        let step = Duration::from_micros(200);
-        let mut waited = Duration::ZERO;
-        while !self.thread.is_finished() && waited < longest {
-            std::thread::sleep(step);
-            waited += step;
-        }
+        let ended = self.ended.recv_timeout(longest) == Err(RecvTimeoutError::Disconnected);
         // A thread that has just seen that it is to stop doesn't go on: its tasks would be stepped by nobody.
         let goes_on = self.state.compare_exchange(state::STOP, state::RUN, Ordering::SeqCst, Ordering::SeqCst);
-        match goes_on.is_ok() && !self.thread.is_finished() {
+        match goes_on.is_ok() && !ended {
             true => Err(self),
             false => Ok(self.thread.join().unwrap_or_default()),
         }

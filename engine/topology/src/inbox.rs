@@ -105,13 +105,22 @@ pub(crate) struct Inbox {
     tuples: AtomicUsize,
     /// Whether there is anything to take.
     filled: AtomicBool,
+    /// What other threads have asked the task to do, and hasn't been done: it waits elsewhere, and is counted here so that the task is seen to
+    /// have something to do.
+    asked: AtomicUsize,
 }
 
 impl Inbox {
     /// With room for this many tuples. A batch larger than that gets in when nothing waits.
     pub fn new(capacity: usize) -> Inbox {
         let content = Mutex::new(Content::default());
-        Inbox { content, capacity, tuples: AtomicUsize::new(0), filled: AtomicBool::new(false) }
+        Inbox {
+            content,
+            capacity,
+            tuples: AtomicUsize::new(0),
+            filled: AtomicBool::new(false),
+            asked: AtomicUsize::new(0),
+        }
     }
 
     /// The executor that its task runs on.
@@ -147,6 +156,21 @@ impl Inbox {
         content.tuples += tuples;
         self.tuples.store(content.tuples, Ordering::Relaxed);
         self.fill(content);
+    }
+
+    /// Another thread asks the task to do something.
+    pub fn note_asked(&self) {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// The task has done so much of that, and has told what it has to do because of it.
+    pub fn note_answered(&self, count: usize) {
+        self.asked.fetch_sub(count, Ordering::SeqCst);
+    }
+
+    /// Whether other threads wait for it to do something.
+    pub fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::SeqCst) > 0
     }
 
     /// Puts a control message in.

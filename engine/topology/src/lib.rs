@@ -6,6 +6,7 @@
 //! (thread) it is on and never waits. Between tasks are bounded queues of batches of tuples.
 
 mod anchor;
+mod attempts;
 mod batch_limit;
 mod batches;
 mod builder;
@@ -35,6 +36,7 @@ mod plan;
 mod running;
 #[cfg(test)]
 mod simulation;
+mod skipping;
 mod state;
 mod stateful;
 mod stream;
@@ -61,6 +63,7 @@ pub use hook::{Resources, TaskHook, WorkerHook};
 pub use key_value_state::KeyValueState;
 pub use metrics::{Counts, Latencies, TaskMetrics};
 pub use running::{RunningTopology, StartOptions, Status, TaskCounts};
+pub use skipping::{SKIPPED_FIELDS, SKIPPED_STREAM};
 pub use smol_str::SmolStr;
 pub use state::{Checkpoint, CheckpointStore, MemoryCheckpoints, StateChanges, TaskCheckpoint, TaskState};
 pub use stateful::{Stateful, StatefulBolt};

@@ -59,7 +59,7 @@ impl AckBuffer {
 
     pub fn ack(&mut self, roots: Roots) {
         match roots {
-            Roots::None => {}
+            Roots::None | Roots::Gone => {}
             Roots::One(root, sum) => self.add(root.spout(), root.number(), sum),
             Roots::Many(many) => many.iter().for_each(|(root, sum)| self.add(root.spout(), root.number(), *sum)),
         }
@@ -79,7 +79,7 @@ impl AckBuffer {
 
     pub fn fail(&mut self, roots: Roots) {
         match roots {
-            Roots::None => {}
+            Roots::None | Roots::Gone => {}
             Roots::One(root, _) => self.add_fail(root.spout(), root.number()),
             Roots::Many(many) => many.iter().for_each(|(root, _)| self.add_fail(root.spout(), root.number())),
         }

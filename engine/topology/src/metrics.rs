@@ -77,6 +77,7 @@ pub struct TaskMetrics {
     pub(crate) executed: AtomicU64,
     pub(crate) acked: AtomicU64,
     pub(crate) failed: AtomicU64,
+    pub(crate) skipped: AtomicU64,
     pub(crate) pending: AtomicU64,
     pub(crate) restarts: AtomicU64,
     /// Of a spout: from the emission of a tracked tuple until its tree was complete.
@@ -96,6 +97,8 @@ pub struct Counts {
     pub acked: u64,
     /// Tuples failed by a bolt, or trees of a spout that failed or timed out.
     pub failed: u64,
+    /// Tuples that a bolt wasn't given again, having failed them too often; they are among those acked.
+    pub skipped: u64,
     /// Trees of a spout that are open.
     pub pending: u64,
     /// How often the task was begun anew after a panic.
@@ -114,6 +117,7 @@ impl TaskMetrics {
             executed: load(&self.executed),
             acked: load(&self.acked),
             failed: load(&self.failed),
+            skipped: load(&self.skipped),
             pending,
             restarts: load(&self.restarts),
         }
@@ -127,6 +131,7 @@ impl std::ops::AddAssign for Counts {
         self.executed += other.executed;
         self.acked += other.acked;
         self.failed += other.failed;
+        self.skipped += other.skipped;
         self.pending += other.pending;
         self.restarts += other.restarts;
     }

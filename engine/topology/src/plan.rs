@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
+use crate::attempts::Attempts;
 use crate::batch_limit::BatchLimit;
 use crate::batches::Batches;
 use crate::builder::{Component, Factory, Topology};
@@ -18,6 +19,7 @@ use crate::ledger::Ledger;
 use crate::message::AckBuffer;
 use crate::metrics::TaskMetrics;
 use crate::outputs::{OutStream, Outputs, Subscription};
+use crate::skipping::Skipping;
 use crate::state::{CheckpointStore, TaskState};
 use crate::stream::{SYSTEM_COMPONENT, StreamInfo, TICK_STREAM, TaskId};
 use crate::task::{BoltTask, Report, SpoutTask, Task, Wiring};
@@ -32,7 +34,30 @@ pub(crate) struct Shared {
     pub errors: Vec<Arc<ErrorLog>>,
     /// Per task.
     pub metrics: Vec<Arc<TaskMetrics>>,
+    /// Per component: how often tuples have failed, if that is counted.
+    pub attempts: Vec<Option<Arc<Attempts>>>,
     pub seed: u64,
+}
+
+impl Shared {
+    /// For the tasks of a topology.
+    pub fn new(topology: &Topology, clock: Arc<dyn Clock>, resources: Resources, seed: u64) -> Shared {
+        let components = &topology.info.components;
+        let tasks = components.iter().map(|component| component.tasks.len()).sum();
+        let attempts = |component: &Component| {
+            let settings = &component.settings;
+            let replayed_after = settings.checkpoint_interval.saturating_mul(2);
+            settings.error_attempts.map(|max| Arc::new(Attempts::new(max, replayed_after, seed)))
+        };
+        Shared {
+            clock,
+            resources,
+            errors: components.iter().map(|component| Arc::new(ErrorLog::new(component.name.clone()))).collect(),
+            metrics: std::iter::repeat_with(Arc::<TaskMetrics>::default).take(tasks).collect(),
+            attempts: topology.components.iter().map(attempts).collect(),
+            seed,
+        }
+    }
 }
 
 /// The tasks of a topology, ready to run.
@@ -101,7 +126,7 @@ impl Maker<'_> {
         let waker = Waker::new(signal.clone());
         let context = self.context(place, task, waker.clone());
         let state = match self.checkpoints {
-            Some(checkpoints) => checkpoints.load(&context.component().name, context.task_index())?,
+            Some(checkpoints) => self.load(checkpoints, &context)?,
             None => TaskState::default(),
         };
         let wiring = self.wiring(task, context, signal);
@@ -117,9 +142,21 @@ impl Maker<'_> {
             }
             Factory::Bolt(make) => {
                 let acks = AckBuffer::new(self.inboxes.spouts().len());
-                let remote = RemoteCollector::new(waker);
-                let collector =
-                    BoltCollector { outputs, acks, now, errors, hooks, remote, acked: 0, failed: 0, lost: None };
+                let remote = RemoteCollector::new(waker, wiring.inbox.clone());
+                let skipping = self.skipping(place, task).map(Box::new);
+                let collector = BoltCollector {
+                    outputs,
+                    acks,
+                    now,
+                    errors,
+                    hooks,
+                    remote,
+                    acked: 0,
+                    failed: 0,
+                    skipped: 0,
+                    skipping,
+                    lost: None,
+                };
                 let upstream = self.upstream(place, task);
                 let tick = self.tick_stream.clone();
                 Task::Bolt(Box::new(BoltTask::new(
@@ -133,6 +170,21 @@ impl Maker<'_> {
                 )))
             }
         })
+    }
+
+    /// What there is of a task. An error is told as its component's: going back to a checkpoint is tried again.
+    fn load(&self, checkpoints: &dyn CheckpointStore, context: &TaskContext) -> Result<TaskState> {
+        checkpoints.load(&context.component().name, context.task_index()).inspect_err(|error| {
+            let message = format!("task {}: its state can't be read: {error}", context.task);
+            self.shared.errors[context.component].report_consequence(self.shared.clock.now(), message);
+        })
+    }
+
+    /// What a task of a bolt does about tuples that fail again and again.
+    fn skipping(&self, place: usize, task: TaskId) -> Option<Skipping> {
+        let attempts = self.shared.attempts[place].clone()?;
+        let exactly_once = self.guarantee == Guarantee::ExactlyOnceState;
+        Some(Skipping::new(self.topology.info.components[place].name.clone(), task, attempts, exactly_once))
     }
 
     fn context(&self, component: usize, task: TaskId, waker: Waker) -> Arc<TaskContext> {

@@ -13,7 +13,7 @@ use crate::builder::{Factory, Topology};
 use crate::checkpointer::Checkpointer;
 use crate::clock::{Clock, SystemClock};
 use crate::context::Guarantee;
-use crate::error_log::{ComponentError, ErrorLog};
+use crate::error_log::ComponentError;
 use crate::executor::Executor;
 use crate::hook::Resources;
 use crate::message::Control;
@@ -27,6 +27,9 @@ use crate::{Error, Result};
 
 /// How long a component may hold on to its thread when the topology is to be changed or ended.
 const STOP_MAX: Duration = Duration::from_secs(5);
+
+/// A topology that has gone back to its checkpoint so often without having been well in between is failing.
+const FAILING_RESTORES: u32 = 3;
 
 /// Whether a topology works.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,7 +88,7 @@ pub(crate) struct Inner {
     pub shared: Shared,
     pub checkpoints: Option<Arc<dyn CheckpointStore>>,
     pub guarantee: Guarantee,
-    /// How often it has gone back to the last checkpoint since that was taken.
+    /// How often it has gone back to the last checkpoint since it was last well.
     pub restores: AtomicU32,
     status: Mutex<Status>,
     /// Executors per component, as last asked for.
@@ -116,15 +119,7 @@ impl RunningTopology {
     /// Starts a topology. If there is a checkpoint it goes on from there.
     pub fn start(topology: &Topology, options: StartOptions) -> Result<RunningTopology> {
         let guarantee = guarantee_of(topology, options.checkpoints.is_some())?;
-        let components = &topology.info.components;
-        let tasks = components.iter().map(|component| component.tasks.len()).sum();
-        let shared = Shared {
-            clock: options.clock,
-            resources: options.resources,
-            errors: components.iter().map(|component| Arc::new(ErrorLog::new(component.name.clone()))).collect(),
-            metrics: std::iter::repeat_with(Arc::<TaskMetrics>::default).take(tasks).collect(),
-            seed: options.seed,
-        };
+        let shared = Shared::new(topology, options.clock, options.resources, options.seed);
         topology.worker_hooks.iter().for_each(|hook| hook.start(&shared.resources));
         let status = if options.active { Status::Active } else { Status::Inactive };
         let inner = Arc::new(Inner {
@@ -160,9 +155,15 @@ impl RunningTopology {
         self.inner.guarantee
     }
 
-    /// How often it has gone back to its last checkpoint since that was taken: something fails again and again if it is more than a few times.
+    /// How often it has gone back to its last checkpoint since it was last well. It is well again when a checkpoint is durable that began when the
+    /// topology had run for twice as long as it took to fail.
     pub fn restores(&self) -> u32 {
         self.inner.restores.load(Ordering::Relaxed)
+    }
+
+    /// Whether it goes back to its last checkpoint again and again.
+    pub fn is_failing(&self) -> bool {
+        self.restores() >= FAILING_RESTORES
     }
 
     /// Whether it works.
@@ -427,8 +428,9 @@ impl Inner {
         let live = live.as_ref()?;
         let mut done = 0;
         for (inbox, metrics) in live.inboxes.all().zip(&self.shared.metrics) {
-            // In this order: a task says that it has something before it empties its inbox, and what it has done before it says that it has nothing.
-            if !inbox.is_empty() || metrics.pending.load(Ordering::Acquire) > 0 {
+            // In this order: a task says that it has something before it empties its inbox, and what it has done before it says that it has nothing;
+            // and it is asked until it has said what it has because of that.
+            if inbox.is_asked() || !inbox.is_empty() || metrics.pending.load(Ordering::Acquire) > 0 {
                 return None;
             }
             let counts = metrics.counts();

@@ -11,8 +11,8 @@ use std::time::Duration;
 use bench::*;
 use monsoon_topology::multilang::{ShellBolt, ShellSpec, ShellSpout};
 use monsoon_topology::{
-    Bolt, BoltCollector, CheckpointStore, Fields, Guarantee, MemoryCheckpoints, Outcome, RunningTopology, Spout,
-    SpoutCollector, StartOptions, StateChanges, Streams, TopologyBuilder, Tuple, Value,
+    Bolt, BoltCollector, CheckpointStore, Fields, Grouping, Guarantee, MemoryCheckpoints, Outcome, RunningTopology,
+    SKIPPED_STREAM, Spout, SpoutCollector, StartOptions, StateChanges, Streams, TopologyBuilder, Tuple, Value,
 };
 
 fn numbers(count: i64) -> Source {
@@ -249,6 +249,22 @@ fn storms_pair_of_testers_loses_nothing() {
     for component in ["spout", "bolt"] {
         assert_eq!(errors(&topology, component), [""; 0]);
     }
+}
+
+#[test]
+fn a_tuple_that_the_child_fails_every_time_is_skipped() {
+    let (source, letters) = (Source::new(["a", "bad", "b"].map(Value::from)), Sink::default());
+    let mut builder = TopologyBuilder::new();
+    let (spout, sink) = (source.clone(), letters.clone());
+    builder.set_spout("source", move || spout.clone());
+    let picky = builder.set_bolt("picky", || ShellBolt::new(python(&["picky"], &[])));
+    picky.shuffle_grouping("source").config("on_error", "skip").config("error_attempts", 3);
+    builder.set_bolt("letters", move || sink.clone()).grouping("picky", SKIPPED_STREAM, Grouping::Shuffle);
+    let topology = start(builder);
+    await_that("everything acked", &topology, || source.is_done());
+    assert_eq!((source.failed(), letters.total()), (2, 1));
+    let told = r#"a tuple of "source", stream "default", is skipped after 3 failed attempts: the child has failed it"#;
+    assert_eq!(errors(&topology, "picky"), [told]);
 }
 
 #[test]

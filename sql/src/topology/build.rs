@@ -8,7 +8,8 @@ use monsoon_circuit::RelationId;
 use monsoon_topology::drpc::{DrpcSpout, ReturnResult};
 use monsoon_topology::multilang::{ShellBolt, ShellSpout};
 use monsoon_topology::{
-    Basic, Bolt, ComponentBuilder, DEFAULT_STREAM, Grouping, Spout, Streams, Topology, TopologyBuilder,
+    Basic, Bolt, ComponentBuilder, DEFAULT_STREAM, Grouping, SKIPPED_FIELDS, SKIPPED_STREAM, Spout, Streams, Topology,
+    TopologyBuilder,
 };
 use tokio::runtime::Handle;
 
@@ -136,6 +137,9 @@ impl Surroundings<'_> {
         let Notes { schemas, relations, makers, first_rows } = notes;
         for input in &component.inputs {
             check_source(input, spec)?;
+        }
+        if !component.is_spout() && skips(component, spec) {
+            schemas.insert((component.name.clone(), SKIPPED_STREAM.into()), skipped_schema());
         }
         Ok(Some(match &component.code {
             Code::Stream { relation, position, from_latest } => {
@@ -358,6 +362,21 @@ fn note_outputs(component: &ComponentSpec, schemas: &mut Schemas) {
         let schema = Arc::new(Schema::new(output.fields.clone()));
         schemas.insert((component.name.clone(), output.stream.clone()), schema);
     }
+}
+
+/// Whether a bolt skips tuples that it fails again and again.
+fn skips(component: &ComponentSpec, spec: &TopologySpec) -> bool {
+    let set = component.config.get("on_error").or_else(|| spec.config.get("on_error"));
+    set.and_then(|value| value.as_str()) == Some("skip")
+}
+
+/// The columns of the stream of skipped tuples.
+fn skipped_schema() -> SchemaRef {
+    let column = |name: &str| {
+        let kind = if name == "task" { DataType::Int64 } else { DataType::Utf8 };
+        Field::new(name, kind, true)
+    };
+    Arc::new(Schema::new(SKIPPED_FIELDS.map(column).to_vec()))
 }
 
 /// A native component says itself what it emits; the author may say the types, which are text otherwise.

@@ -15,9 +15,6 @@ use super::stored::StoredTopology;
 use crate::database::Database;
 use crate::error::{Result, SqlError};
 
-/// Who goes back to a checkpoint so often is shown as failing.
-const FAILING_RESTORES: u32 = 3;
-
 /// A topology that is there.
 pub(crate) struct Deployed {
     stored: Mutex<StoredTopology>,
@@ -81,7 +78,7 @@ impl Deployed {
 
     /// Whether it goes back to its last checkpoint again and again.
     fn is_failing(&self) -> bool {
-        self.running.read().as_ref().is_some_and(|running| running.restores() >= FAILING_RESTORES)
+        self.running.read().as_ref().is_some_and(|running| running.is_failing())
     }
 
     /// What its tasks have counted.

@@ -27,6 +27,11 @@ pub fn write(value: &Value, out: &mut Vec<u8>) {
     serde_json::to_writer(out, &Json(value)).expect("values have JSON for every kind, and memory takes it");
 }
 
+/// A value as JSON text.
+pub(crate) fn to_text(value: &Value) -> String {
+    serde_json::to_string(&Json(value)).expect("values have JSON for every kind, and memory takes it")
+}
+
 /// The value a JSON text stands for.
 pub fn parse(text: &[u8]) -> Result<Value> {
     let parsed: FromJson = serde_json::from_slice(text)

@@ -192,8 +192,14 @@ impl Work {
     fn apply(&mut self, message: FromChild, collector: &mut BoltCollector) -> Result<()> {
         match message {
             FromChild::Emit(emit) => self.emit(emit, collector)?,
-            FromChild::Ack(id) => self.release(&id, "acked")?.iter().for_each(|held| collector.ack(held)),
-            FromChild::Fail(id) => self.release(&id, "failed")?.iter().for_each(|held| collector.fail(held)),
+            FromChild::Ack(id) => self.release(&id, "acked")?.iter().for_each(|held| {
+                collector.note_passed(&held.tuple());
+                collector.ack(held);
+            }),
+            FromChild::Fail(id) => self
+                .release(&id, "failed")?
+                .iter()
+                .for_each(|held| collector.fail_because(&held.tuple(), "the child has failed it")),
             FromChild::Log { message, level } => self.speaker.log(level, &message),
             FromChild::Error(message) => collector.report_error(message),
             FromChild::Metrics { name, params } => self.speaker.metric(&name, &params),

@@ -316,3 +316,42 @@ fn the_hooks_of_an_instance_go_with_it() {
     running.kill(Duration::from_secs(20)).unwrap();
     assert_eq!(told.load(Ordering::SeqCst), 10);
 }
+
+/// Gives the test what other threads use its collector through.
+struct Remote(std::sync::mpsc::Sender<crate::RemoteCollector>);
+
+impl Bolt for Remote {
+    fn execute(&mut self, tuple: &Tuple<'_>, out: &mut BoltCollector) -> Outcome {
+        self.0.send(out.remote())?;
+        out.ack(tuple);
+        Ok(())
+    }
+}
+
+/// What another thread has asked a bolt to do is under way, though it is in no queue and no tree.
+#[test]
+fn a_topology_is_not_settled_while_other_threads_wait_for_a_bolt() {
+    let (given, collectors) = channel();
+    let mut builder = TopologyBuilder::new();
+    builder.set_spout("numbers", || Numbers::below(1, true));
+    builder.set_bolt("remote", move || Remote(given.clone())).shuffle_grouping("numbers");
+    let running = RunningTopology::start(&builder.build("remote").unwrap(), StartOptions::default()).unwrap();
+    let remote = collectors.recv_timeout(Duration::from_secs(20)).unwrap();
+    assert!(running.wait_settled(Duration::from_secs(20)));
+    let done = Arc::new(AtomicUsize::new(0));
+    for _ in 0..3 {
+        let (count, own) = (done.clone(), remote.clone());
+        remote.run(move |_| {
+            std::thread::sleep(Duration::from_millis(30));
+            count.fetch_add(1, Ordering::SeqCst);
+            // Work that makes more work.
+            own.run(move |_| {
+                count.fetch_add(1, Ordering::SeqCst);
+                Err(crate::Failure::new("an error is an end too"))
+            });
+            Ok(())
+        });
+    }
+    assert!(running.wait_settled(Duration::from_secs(20)));
+    assert_eq!(done.load(Ordering::SeqCst), 6);
+}

@@ -9,9 +9,7 @@ use super::wire::{ChaosWire, Faults};
 use crate::builder::Topology;
 use crate::clock::{Clock, ManualClock, Moment};
 use crate::context::Guarantee;
-use crate::error_log::ErrorLog;
 use crate::message::Control;
-use crate::metrics::TaskMetrics;
 use crate::plan::{Plan, Shared, plan};
 use crate::state::CheckpointStore;
 use crate::task::{Report, Step, Task};
@@ -46,18 +44,16 @@ impl Simulation {
         guarantee: Guarantee,
         checkpoints: Option<&dyn CheckpointStore>,
     ) -> Simulation {
-        let components = &topology.info.components;
-        let tasks = components.iter().map(|component| component.tasks.len()).sum();
-        let shared = Shared {
-            clock: clock.clone(),
-            resources: Default::default(),
-            errors: components.iter().map(|component| Arc::new(ErrorLog::new(component.name.clone()))).collect(),
-            metrics: std::iter::repeat_with(Arc::<TaskMetrics>::default).take(tasks).collect(),
-            seed: random.next(),
-        };
+        let shared = Shared::new(&topology, clock.clone(), Default::default(), random.next());
         let (made, wire, reports) = make(&topology, &shared, &random, faults, guarantee, checkpoints);
         let Plan { tasks, inboxes } = made;
         Simulation { random, clock, tasks, inboxes, wire, reports, topology, shared, guarantee, faults, trace: 0 }
+    }
+
+    /// The process ends: what outlives tasks is lost too.
+    pub fn forget_process(&mut self) {
+        let seed = self.shared.seed;
+        self.shared = Shared::new(&self.topology, self.clock.clone(), Default::default(), seed);
     }
 
     /// Everything is lost: all tasks begin anew from the last checkpoint.

@@ -1,5 +1,6 @@
 //! `BoltTask`: one instance of a bolt at work.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use crate::component::Bolt;
 use crate::config::Settings;
 use crate::context::Guarantee;
 use crate::message::{Control, Message};
+use crate::skipping::Verdict;
 use crate::stream::{StreamInfo, TaskId};
 use crate::tuple::{Tuple, TupleBatch};
 
@@ -52,6 +54,8 @@ pub(crate) struct BoltTask {
     /// Rows between two looks at the clock.
     stride: usize,
     executed: u64,
+    /// What other threads had asked for and is done, but not told to be.
+    answered: usize,
 }
 
 /// Why the work on a batch ended.
@@ -96,6 +100,7 @@ impl BoltTask {
             next_load: Moment(0),
             stride: 1,
             executed: 0,
+            answered: 0,
         }
     }
 
@@ -200,6 +205,7 @@ impl BoltTask {
             && let Some(work) = self.collector.remote.next()
         {
             any = true;
+            self.answered += 1;
             let collector = &mut self.collector;
             let message = message_of(guarded(|| work(collector)));
             self.note(message);
@@ -287,6 +293,9 @@ impl BoltTask {
         let stream = &wiring.streams[current.batch.stream as usize];
         let (collector, executed, stride) = (&mut self.collector, &mut self.executed, &mut self.stride);
         let (clock, flush_interval) = (&*wiring.clock, self.settings.flush_interval);
+        let mut watched = collector.is_watching();
+        // Read after a panic.
+        let executing = Cell::new(false);
         let worked = guarded(|| {
             let started = collector.now;
             let mut looked = started;
@@ -298,7 +307,11 @@ impl BoltTask {
                 let row = current.row;
                 current.row += 1;
                 *executed += 1;
-                execute(bolt.as_mut(), &current.batch, row, stream, collector);
+                executing.set(true);
+                if !execute(bolt.as_mut(), &current.batch, row, stream, watched, collector) {
+                    watched = collector.is_watching();
+                }
+                executing.set(false);
                 if !wiring.send(&mut collector.outputs.batches) {
                     return Ok(Pause::Blocked);
                 }
@@ -315,18 +328,21 @@ impl BoltTask {
         });
         match worked {
             Ok(pause) => pause.unwrap_or(Pause::Done),
-            Err(panicked) => self.fail_current(&panicked),
+            Err(panicked) => self.fail_current(&panicked, executing.get()),
         }
     }
 
-    /// The bolt has panicked in the last tuple it was given: that one fails, and a new instance goes on with the next.
-    fn fail_current(&mut self, panicked: &Panicked) -> Pause {
+    /// The bolt has panicked: the tuple it was working on fails, if it was, and a new instance goes on with the next.
+    fn fail_current(&mut self, panicked: &Panicked, executing: bool) -> Pause {
+        let message = panicked.message();
         if let Some(Current { batch, row }) = &self.current
-            && let Some(anchor) = row.checked_sub(1).and_then(|row| batch.anchors.get(row))
+            && let Some(row) = row.checked_sub(1).filter(|_| executing)
         {
-            self.collector.acks.fail(anchor.take());
+            let stream = &self.wiring.streams[batch.stream as usize];
+            let tuple = Tuple::new(batch.row(row), batch.anchors.get(row), stream, batch.source);
+            self.collector.fail_panicked(&tuple, &message);
         }
-        self.give_up(panicked.message());
+        self.give_up(message);
         Pause::Time
     }
 
@@ -362,6 +378,7 @@ impl BoltTask {
 
     fn take_checkpoint(&mut self, number: u64) {
         let mut part = self.wiring.part();
+        self.collector.skipping.iter_mut().for_each(|skipping| skipping.note_checkpoint());
         let (bolt, collector) = (&mut self.bolt, &mut self.collector);
         match guarded(|| Ok(bolt.as_mut().and_then(|bolt| bolt.checkpoint(collector)))) {
             Ok(Ok(Some(state))) => part.state = state,
@@ -377,6 +394,8 @@ impl BoltTask {
 
     fn flush(&mut self, now: Moment) {
         self.last_flush = now;
+        // Before the spout hears of it, so that the failure is told as this task's.
+        self.report_lost();
         self.send_acks();
         self.collector.outputs.batches.flush();
     }
@@ -393,6 +412,7 @@ impl BoltTask {
             self.next_load = now.after(LOAD_INTERVAL);
             let wire = &self.wiring.wire;
             self.collector.outputs.refresh_load(|task| wire.load(task));
+            self.collector.skipping.iter_mut().for_each(|skipping| skipping.look(now));
         }
     }
 
@@ -404,10 +424,14 @@ impl BoltTask {
         metrics.executed.store(self.executed, Ordering::Relaxed);
         metrics.acked.store(self.collector.acked, Ordering::Relaxed);
         metrics.failed.store(self.collector.failed, Ordering::Relaxed);
+        metrics.skipped.store(self.collector.skipped, Ordering::Relaxed);
         let settled = self.bolt.as_ref().is_none_or(|bolt| bolt.settled());
         let unsent = !self.collector.outputs.batches.is_empty() || self.collector.acks.waiting() > 0;
         let taken = !self.wiring.data.is_empty() || self.current.is_some() || !self.alignment.is_empty();
         metrics.pending.store(u64::from(!settled || unsent || taken), Ordering::Release);
+        if self.answered > 0 {
+            self.wiring.inbox.note_answered(std::mem::take(&mut self.answered));
+        }
     }
 
     /// The topology ends in order.
@@ -425,23 +449,54 @@ impl BoltTask {
     }
 }
 
-/// Executes one tuple. An error is reported and fails the tuple, unless it has been acked, failed or taken out.
+/// Executes one tuple. An error is reported and fails the tuple, unless it has been acked, failed or taken out. Returns whether there was none.
 fn execute(
     bolt: &mut dyn Bolt,
     batch: &TupleBatch,
     row: usize,
     stream: &Arc<StreamInfo>,
+    watched: bool,
     collector: &mut BoltCollector,
-) {
+) -> bool {
     let tuple = Tuple::new(batch.row(row), batch.anchors.get(row), stream, batch.source);
+    match watched {
+        true => execute_watched(bolt, &tuple, collector),
+        false => try_execute(bolt, &tuple, collector),
+    }
+}
+
+/// Executes a tuple where some have failed lately: this may be one that isn't to be executed again.
+#[cold]
+fn execute_watched(bolt: &mut dyn Bolt, tuple: &Tuple<'_>, collector: &mut BoltCollector) -> bool {
+    let known = match collector.verdict(tuple) {
+        Verdict::Skip(spent) => {
+            collector.skip(tuple, &spent);
+            return true;
+        }
+        Verdict::TryKnown(_) => true,
+        Verdict::Try => false,
+    };
+    let acked = collector.acked;
+    let succeeded = try_execute(bolt, tuple, collector);
+    // What the bolt keeps may fail yet.
+    if known && succeeded && collector.acked > acked {
+        collector.note_passed(tuple);
+    }
+    succeeded
+}
+
+#[inline]
+fn try_execute(bolt: &mut dyn Bolt, tuple: &Tuple<'_>, collector: &mut BoltCollector) -> bool {
     collector.hooks.iter_mut().for_each(|hook| hook.on_execute());
-    if let Err(failure) = bolt.execute(&tuple, collector) {
-        collector.report_error(failure.0);
-        // A tuple that is in no tree may have been taken out: then it is the bolt's to fail.
-        if tuple.anchor().is_none_or(|anchor| anchor.is_tracked()) {
-            collector.fail(tuple);
+    let outcome = bolt.execute(tuple, collector);
+    if let Err(failure) = &outcome {
+        collector.report_error(failure.0.clone());
+        // What it has acked is done, and what it has taken out is its own to fail.
+        if tuple.anchor().is_none_or(|anchor| anchor.is_open()) {
+            collector.fail_because(tuple, &failure.0);
         }
     }
+    outcome.is_ok()
 }
 
 /// Looks at the clock about every 100 microseconds, however long a tuple takes.

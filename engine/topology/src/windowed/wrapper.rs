@@ -82,6 +82,10 @@ impl<B: WindowedBolt> Bolt for Windowed<B> {
         self.running.as_ref().and_then(Running::next_poll)
     }
 
+    fn fails_by_tuple(&self) -> bool {
+        false
+    }
+
     fn stateful(&self) -> bool {
         self.running.as_ref().is_none_or(Running::is_exactly_once)
     }

@@ -7,5 +7,6 @@ mod bench;
 mod groupings;
 mod hooks;
 mod lifecycle;
+mod on_error;
 mod state;
 mod word_count;

@@ -27,7 +27,7 @@ impl Numbers {
         Numbers::ahead(&Arc::new(AtomicI64::new(end)), i64::MAX)
     }
 
-    fn ahead(end: &Arc<AtomicI64>, ahead_max: i64) -> Numbers {
+    pub fn ahead(end: &Arc<AtomicI64>, ahead_max: i64) -> Numbers {
         Numbers { next: 0, durable: 0, end: end.clone(), ahead_max }
     }
 }
@@ -68,21 +68,21 @@ impl Spout for Numbers {
 }
 
 /// What a store has of a task.
-fn stored(store: &dyn CheckpointStore, component: &str, index: usize) -> KeyValueState {
+pub fn stored(store: &dyn CheckpointStore, component: &str, index: usize) -> KeyValueState {
     let mut state = KeyValueState::default();
     state.restore(store.load(component, index).unwrap().state).unwrap();
     state
 }
 
-fn with_store(store: &(impl CheckpointStore + Clone + 'static)) -> StartOptions {
+pub fn with_store(store: &(impl CheckpointStore + Clone + 'static)) -> StartOptions {
     StartOptions { checkpoints: Some(Arc::new(store.clone())), ..StartOptions::default() }
 }
 
 /// What a bolt is asked to do by the test.
-type Work = Arc<dyn Fn(&Tuple<'_>, &mut KeyValueState, &mut BoltCollector) -> Outcome + Send + Sync>;
+pub type Work = Arc<dyn Fn(&Tuple<'_>, &mut KeyValueState, &mut BoltCollector) -> Outcome + Send + Sync>;
 
 /// A stateful bolt of a closure, which tells what it is called for.
-struct Keeps(Work, Seen<&'static str>);
+pub struct Keeps(Work, Seen<&'static str>);
 
 impl StatefulBolt for Keeps {
     fn declare(&self, streams: &mut Streams) {
@@ -110,7 +110,7 @@ impl StatefulBolt for Keeps {
     }
 }
 
-fn keeps(
+pub fn keeps(
     seen: &Seen<&'static str>,
     work: impl Fn(&Tuple<'_>, &mut KeyValueState, &mut BoltCollector) -> Outcome + Send + Sync + 'static,
 ) -> impl Fn() -> Keeps + Send + Sync + 'static {
@@ -119,7 +119,7 @@ fn keeps(
 }
 
 /// Adds one to the number of a key.
-fn add(state: &mut KeyValueState, key: &Value, more: i64) -> Outcome {
+pub fn add(state: &mut KeyValueState, key: &Value, more: i64) -> Outcome {
     let count = state.get(key).and_then(Value::as_int).unwrap_or(0);
     state.put(key, count + more)
 }

@@ -103,6 +103,16 @@ def forward():
     bolt(process)
 
 
+def picky():
+    def process(tup):
+        if tup["tuple"][0] == "bad":
+            send({"command": "fail", "id": tup["id"]})
+        else:
+            ack(tup)
+
+    bolt(process)
+
+
 WORDS = ["nathan", "mike", "jackson", "golda", "bertels人"]
 
 
@@ -257,7 +267,7 @@ def counter(fault, marker):
     spout(next_tuple, on_command)
 
 
-COMPONENTS = [split, forward, tester_spout, tester_bolt, slow, flood, direct, ticked, faulty, mute, setup, counter]
+COMPONENTS = [split, forward, picky, tester_spout, tester_bolt, slow, flood, direct, ticked, faulty, mute, setup, counter]
 
 if __name__ == "__main__":
     {component.__name__: component for component in COMPONENTS}[sys.argv[1]](*sys.argv[2:])

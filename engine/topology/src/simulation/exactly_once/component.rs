@@ -20,6 +20,8 @@ pub(super) struct World {
     /// In a thousand calls.
     pub panics: u32,
     pub errors: u32,
+    /// Totals can't work on numbers from here on, however often they are tried.
+    pub poison_from: Option<i64>,
     /// From now on everything goes well.
     pub calm: AtomicBool,
     /// What each spout task has to emit: keys and numbers.
@@ -30,6 +32,15 @@ impl World {
     fn stumble(&self) {
         if !self.calm.load(Ordering::Relaxed) && self.random.chance(self.panics) {
             std::panic::resume_unwind(Box::new("chaos"));
+        }
+    }
+
+    /// What can't be worked on fails after it has changed something.
+    fn choke(&self, number: i64) -> Outcome {
+        match self.poison_from {
+            Some(from) if number >= from && number % 2 == 0 => std::panic::resume_unwind(Box::new("poison")),
+            Some(from) if number >= from => Err(Failure::new("poison")),
+            _ => Ok(()),
         }
     }
 
@@ -186,6 +197,9 @@ impl Bolt for Sums {
         let sum = self.sums.entry(key).or_default();
         *sum += tuple.int("number")?;
         self.changed.insert(key, Some(*sum));
+        if self.purpose == Purpose::Total {
+            self.world.choke(tuple.int("number")?)?;
+        }
         self.world.stumble();
         out.ack(tuple);
         Ok(())
@@ -215,4 +229,39 @@ impl Bolt for Sums {
 pub(super) fn decoded((key, sum): &(Vec<u8>, Vec<u8>)) -> Outcome<(i64, i64)> {
     let number = |bytes: &[u8]| bytes.try_into().map(i64::from_le_bytes);
     Ok((number(key)?, number(sum)?))
+}
+
+/// How often each skipped tuple came, by its JSON text.
+pub(super) struct Letters {
+    pub world: Arc<World>,
+    pub counts: BTreeMap<String, i64>,
+    pub changed: BTreeMap<String, i64>,
+}
+
+impl Bolt for Letters {
+    fn execute(&mut self, tuple: &Tuple<'_>, out: &mut BoltCollector) -> Outcome {
+        self.world.stumble();
+        let count = self.counts.entry(tuple.text("tuple")?.into()).or_default();
+        *count += 1;
+        self.changed.insert(tuple.text("tuple")?.into(), *count);
+        self.world.stumble();
+        out.ack(tuple);
+        Ok(())
+    }
+
+    fn stateful(&self) -> bool {
+        true
+    }
+
+    fn checkpoint(&mut self, _: &mut BoltCollector) -> Option<StateChanges> {
+        let encoded = |(letter, count): (String, i64)| (letter.into_bytes(), Some(count.to_le_bytes().to_vec()));
+        Some(StateChanges::of(std::mem::take(&mut self.changed).into_iter().map(encoded).collect()))
+    }
+
+    fn restore(&mut self, state: Vec<(Vec<u8>, Vec<u8>)>) -> Outcome {
+        for (letter, count) in state {
+            self.counts.insert(String::from_utf8(letter)?, i64::from_le_bytes(count.as_slice().try_into()?));
+        }
+        Ok(())
+    }
 }
