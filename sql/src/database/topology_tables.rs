@@ -51,6 +51,7 @@ pub(super) fn tasks(all: &Topologies) -> Result<RecordBatch> {
         ("executed", number(&|task| task.counts.executed)),
         ("acked", number(&|task| task.counts.acked)),
         ("failed", number(&|task| task.counts.failed)),
+        ("skipped", number(&|task| task.counts.skipped)),
         ("pending", number(&|task| task.counts.pending)),
         ("restarts", number(&|task| task.counts.restarts)),
     ])

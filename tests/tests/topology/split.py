@@ -1,4 +1,4 @@
-"""A bolt that splits sentences into words, speaking Storm's multilang protocol with nothing but the standard library."""
+"""A bolt that splits sentences into words and fails those without letters, speaking Storm's multilang protocol with nothing but the standard library."""
 
 import json
 import os
@@ -28,6 +28,9 @@ while True:
     message = read()
     if message["stream"] == "__heartbeat":
         send({"command": "sync"})
+        continue
+    if not any(letter.isalpha() for letter in message["tuple"][0]):
+        send({"command": "fail", "id": message["id"]})
         continue
     for word in message["tuple"][0].split(" "):
         send({"command": "emit", "anchors": [message["id"]], "tuple": [word], "need_task_ids": False})
