@@ -106,29 +106,19 @@ impl Running {
             return Ok(());
         }
         let now = collector.now();
-        let input = self.input(tuple)?;
-        self.key.clear();
-        for field in &self.key_fields {
-            self.key.push(tuple.get(field)?.clone());
-        }
-        let ts = match &mut self.clock {
-            None => now.as_millis(),
-            Some(clock) => {
-                let ts = match clock.timestamps.of(tuple) {
-                    Ok(ts) => ts,
-                    // Going back to the checkpoint would bring the same tuple again, for ever: it is told, and left out.
-                    Err(failure) if self.exactly_once => {
-                        collector.report_error(format!("a tuple was left out: {failure}"));
-                        collector.ack(tuple);
-                        return Ok(());
-                    }
-                    Err(failure) => return Err(failure),
-                };
-                clock.track(input, ts, now);
-                ts
+        let (ts, item) = match self.item(tuple, now) {
+            Ok(read) => read,
+            // Going back to the checkpoint would bring the same tuple again, for ever: it is told, and left out.
+            Err(failure) if self.exactly_once => {
+                collector.report_error(format!("a tuple was left out: {failure}"));
+                collector.ack(tuple);
+                return Ok(());
             }
+            Err(failure) => return Err(failure),
         };
-        let item = Item { number: self.number_next, input, source: tuple.source(), values: tuple.values().into() };
+        if let Some(clock) = &mut self.clock {
+            clock.track(item.input, ts, now);
+        }
         match self.windows.add(&self.key, item, ts) {
             Ok(Added::Late) => self.note_late(tuple, ts, collector)?,
             Ok(Added::At(_)) => self.take_in(tuple, now, collector),
@@ -211,6 +201,20 @@ impl Running {
             watermark: self.windows.watermark(),
             inputs: inputs.collect(),
         }
+    }
+
+    /// What is to be held of a tuple, and its timestamp. Sets the key.
+    fn item(&mut self, tuple: &Tuple<'_>, now: Moment) -> Outcome<(i64, Item)> {
+        let input = self.input(tuple)?;
+        self.key.clear();
+        for field in &self.key_fields {
+            self.key.push(tuple.get(field)?.clone());
+        }
+        let ts = match &self.clock {
+            None => now.as_millis(),
+            Some(clock) => clock.timestamps.of(tuple)?,
+        };
+        Ok((ts, Item::new(self.number_next, input, tuple.source(), tuple.values().into())?))
     }
 
     fn input(&self, tuple: &Tuple<'_>) -> Outcome<u32> {

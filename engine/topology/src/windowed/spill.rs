@@ -9,7 +9,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::encoding::{Reader, put_item};
+use super::encoding::{Reader, put_item, record};
 use super::item::Item;
 use crate::window::Pages;
 use crate::{Error, Result};
@@ -76,14 +76,14 @@ impl SpillPages {
 
 impl Pages<Item> for SpillPages {
     fn store(&mut self, page: u64, entries: &[(i64, Item)]) -> Result<()> {
-        let mut bytes = Vec::new();
+        let mut bytes = record();
         entries.iter().for_each(|(ts, item)| put_item(&mut bytes, *ts, item));
         fs::write(self.path(page), bytes).map_err(|error| self.directory.failed("written", error))
     }
 
     fn load(&self, page: u64) -> Result<Vec<(i64, Item)>> {
         let bytes = fs::read(self.path(page)).map_err(|error| self.directory.failed("read", error))?;
-        let mut reader = Reader(&bytes);
+        let mut reader = Reader::of(&bytes)?;
         let mut entries = Vec::new();
         while !reader.is_empty() {
             entries.push(reader.item()?);

@@ -171,3 +171,17 @@ fn win27_the_worked_example() {
     wait_executed(&running, "windows", 12);
     assert!(!feed.acked().contains(&12));
 }
+
+/// It could be written to a checkpoint, and not be read back.
+#[test]
+fn a_tuple_with_too_deep_a_value_fails() {
+    let (feed, record) = (Feed::default(), Record::default());
+    let nested = |depth| (0..depth).fold(Value::Null, |value, _| Value::from(vec![value]));
+    feed.push([[Value::Int(1), nested(129)], [Value::Int(2), nested(128)]]);
+    let running =
+        start(&recording(Window::tumbling(1), &feed, &record).build("deep").unwrap(), StartOptions::default());
+    eventually("the failure", || feed.failed() == [1]);
+    record.wait(1);
+    assert_eq!(record.items(), [[2]]);
+    assert!(errors(&running, "windows").contains("windows can't hold lists and maps more than 128 deep"));
+}
