@@ -33,6 +33,7 @@ pub mod multilang;
 mod outputs;
 mod plan;
 mod running;
+mod setting;
 #[cfg(test)]
 mod simulation;
 mod state;

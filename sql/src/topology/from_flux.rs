@@ -141,7 +141,7 @@ fn code(component: &Component) -> Result<Code> {
             BuiltIn::Sql { query: None } => {
                 return Err(SqlError::new("42601", format!("component {:?} has no query", component.id)));
             }
-            BuiltIn::Window => {
+            BuiltIn::Window { .. } => {
                 return Err(SqlError::unsupported(format!(
                     "component {:?}: windows are defined in SQL only",
                     component.id

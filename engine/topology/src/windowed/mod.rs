@@ -16,6 +16,7 @@ mod collector;
 mod content;
 mod encoding;
 mod event_clock;
+mod from_config;
 mod item;
 mod journal;
 mod restore;

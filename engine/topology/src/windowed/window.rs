@@ -1,5 +1,6 @@
 //! `Window`: which tuples belong together, in Storm's words.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -189,6 +190,19 @@ impl Window {
         self
     }
 
+    /// The field that event time comes from; `None`: there is no event time, or a closure tells it.
+    pub fn timestamp_field_name(&self) -> Option<&str> {
+        match &self.timestamps {
+            Some(Timestamps::Field(field)) => Some(field),
+            _ => None,
+        }
+    }
+
+    /// The stream that late tuples are emitted on, in one field `late_tuple`.
+    pub fn late_stream_name(&self) -> Option<&str> {
+        self.late_stream.as_deref()
+    }
+
     /// What is wrong with it, if anything is.
     pub fn check(&self) -> Result<()> {
         let (shape, time) = (self.shape()?, self.time()?);
@@ -240,6 +254,26 @@ impl Window {
         match self.form {
             Form::Windows(Length::Count(length), Slide::Count(slide)) => length.saturating_add(slide),
             _ => 0,
+        }
+    }
+}
+
+/// Its form: `5 tuples sliding by 10000 ms`, `sessions with gaps of 500 ms`. Windows of the same form in the same time can go on from each other's
+/// checkpoints.
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.form {
+            Form::Sessions(gap) => write!(f, "sessions with gaps of {} ms", millis(gap)),
+            Form::Windows(length, slide) => {
+                match length {
+                    Length::Count(count) => write!(f, "{count} tuples sliding by ")?,
+                    Length::Duration(ms) => write!(f, "{ms} ms sliding by ")?,
+                }
+                match slide {
+                    Slide::Count(count) => write!(f, "{count} tuples"),
+                    Slide::Duration(ms) => write!(f, "{ms} ms"),
+                }
+            }
         }
     }
 }
