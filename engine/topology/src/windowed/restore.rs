@@ -174,7 +174,8 @@ impl RestoredKey<'_> {
                     let delivered = self.delivered.contains(&item.number);
                     (ts, item, delivered)
                 });
-                Content::Sessions(sessions(spec, time, record.i64()?, entries.collect()))
+                let watermark = record.i64()?;
+                Content::Sessions(Box::new(sessions(spec, time, queue, watermark, entries.collect())?))
             }
         };
         record.finish()?;
@@ -214,12 +215,13 @@ fn outline(record: &mut Reader<'_>, entries: Vec<(i64, Item)>, places: &[u32]) -
 fn sessions(
     spec: SessionSpec,
     time: WindowTime,
+    queue: WindowQueue<Item>,
     watermark: i64,
     entries: Vec<(i64, Item, bool)>,
-) -> SessionManager<Item> {
+) -> Result<SessionManager<Item>> {
     let together = |a: &(i64, Item, bool), b: &(i64, Item, bool)| b.0.saturating_sub(a.0) <= spec.gap_ms();
     let sessions = entries.chunk_by(together).map(|entries| SessionState { entries: entries.to_vec() }).collect();
-    SessionManager::restore(spec, time, SessionSnapshot { sessions, watermark, left: Vec::new() })
+    SessionManager::restore(spec, time, queue, SessionSnapshot { sessions, watermark, left: Vec::new() })
 }
 
 #[cfg(test)]

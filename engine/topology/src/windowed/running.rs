@@ -6,7 +6,7 @@ use std::sync::Arc;
 use smol_str::SmolStr;
 
 use super::anchors::{HeldAnchors, WindowAnchors};
-use super::by_key::WindowsByKey;
+use super::by_key::{Outcomes, WindowsByKey};
 use super::content::Added;
 use super::event_clock::{EventClock, Timestamps};
 use super::item::Item;
@@ -130,9 +130,12 @@ impl Running {
 
     /// Does what it is time for.
     pub fn poll(&mut self, now: Moment, bolt: &mut impl WindowedBolt, collector: &mut BoltCollector) -> Outcome {
-        let fired = match &mut self.clock {
-            None => self.windows.on_time(now.as_millis()),
-            Some(clock) => clock.poll(now).map_or(Ok(()), |watermark| self.windows.on_watermark(watermark)),
+        let Running { windows, clock, anchors, inputs, exactly_once, .. } = self;
+        let hand_out =
+            &mut |outcomes: &mut Outcomes| hand_over(outcomes, anchors, inputs, *exactly_once, bolt, collector);
+        let fired = match clock {
+            None => windows.on_time(now.as_millis(), hand_out),
+            Some(clock) => clock.poll(now).map_or(Ok(()), |watermark| windows.on_watermark(watermark, hand_out)),
         };
         if let Err(error) = fired {
             return self.lose(error, collector);
@@ -244,24 +247,10 @@ impl Running {
         Ok(())
     }
 
-    /// Hands fired windows over, then acks what has left.
+    /// Hands over what has come about.
     fn hand_over(&mut self, bolt: &mut impl WindowedBolt, collector: &mut BoltCollector) {
         let Running { windows, anchors, inputs, exactly_once, .. } = self;
-        for (key, fired) in windows.outcomes.fired.drain(..) {
-            let anchors = WindowAnchors { items: &fired.items, held: anchors };
-            let window = TupleWindow::new(&fired, &key, inputs);
-            if let Err(failure) = bolt.execute(&window, &mut WindowCollector::new(anchors, collector)) {
-                collector.report_error(failure.0.clone());
-                collector.fail(anchors);
-                // It isn't handed over again, and it may be without tuples that could fail.
-                collector.lose(failure.0);
-            }
-        }
-        let left = windows.outcomes.left.drain(..);
-        match exactly_once {
-            true => drop(left),
-            false => left.for_each(|number| anchors.ack(number, collector)),
-        }
+        hand_over(&mut windows.outcomes, anchors, inputs, *exactly_once, bolt, collector);
     }
 
     /// The content is undefined after an error of a page: all tuples fail, and windows begin anew. Where state is exactly once the topology goes
@@ -271,6 +260,32 @@ impl Running {
         collector.lose(error.to_string());
         self.windows.clear();
         Err(error.into())
+    }
+}
+
+/// Hands fired windows over, then acks what has left.
+fn hand_over(
+    outcomes: &mut Outcomes,
+    anchors: &mut HeldAnchors,
+    inputs: &[Arc<StreamInfo>],
+    exactly_once: bool,
+    bolt: &mut impl WindowedBolt,
+    collector: &mut BoltCollector,
+) {
+    for (key, fired) in outcomes.fired.drain(..) {
+        let anchors = WindowAnchors { items: &fired.items, held: anchors };
+        let window = TupleWindow::new(&fired, &key, inputs);
+        if let Err(failure) = bolt.execute(&window, &mut WindowCollector::new(anchors, collector)) {
+            collector.report_error(failure.0.clone());
+            collector.fail(anchors);
+            // It isn't handed over again, and it may be without tuples that could fail.
+            collector.lose(failure.0);
+        }
+    }
+    let left = outcomes.left.drain(..);
+    match exactly_once {
+        true => drop(left),
+        false => left.for_each(|number| anchors.ack(number, collector)),
     }
 }
 

@@ -183,8 +183,10 @@ impl Window {
         self
     }
 
-    /// How many tuples of a window are kept in memory, per key; the pages beyond go to temporary files, below the directory that the setting
-    /// `spill_directory` names or the system's. All tuples of a window are in memory while it is handed over. Not for sessions.
+    /// How many tuples a task keeps in memory, of all keys together, besides two pages of 1000 of the key at hand. The pages beyond go to temporary
+    /// files, below the directory that the setting `spill_directory` names or the system's: first the oldest of the key at hand, then those of the
+    /// keys that had no tuple for longest. All tuples of a key's windows that fire at once are in memory while they are handed over, and where
+    /// state is exactly once what has come since the last checkpoint is too.
     pub fn items_in_memory(mut self, items: usize) -> Window {
         self.items_in_memory = Some(items);
         self
@@ -209,8 +211,6 @@ impl Window {
         self.key_fields()?;
         if let Shape::Windows(spec) = shape {
             WindowManager::<Item>::new(spec, time)?;
-        } else if self.items_in_memory.is_some() {
-            return Err(Error::invalid("sessions are kept in memory: there can be no bound on their tuples there"));
         }
         if self.watermark_interval.is_zero() {
             return Err(Error::invalid("watermark interval is 0: it must be longer"));
