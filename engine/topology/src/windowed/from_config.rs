@@ -100,8 +100,8 @@ mod tests {
             assert_eq!(window(settings).unwrap().to_string(), expected.to_string());
         };
         let s = Duration::from_secs;
-        check(&[count.clone()], Window::per_tuple(5));
-        check(&[ms.clone()], Window::per_tuple(s(5)));
+        check(std::slice::from_ref(&count), Window::per_tuple(5));
+        check(std::slice::from_ref(&ms), Window::per_tuple(s(5)));
         check(&[count.clone(), by_count.clone()], Window::sliding(5, 2));
         check(&[count.clone(), by_ms.clone()], Window::sliding(5, s(2)));
         check(&[ms.clone(), by_count], Window::sliding(s(5), 2));
