@@ -57,7 +57,7 @@ pub use context::{ComponentInfo, Guarantee, Input, TaskContext, TopologyInfo};
 pub use error::{Error, Failure, Outcome, Result};
 pub use error_log::ComponentError;
 pub use fields::Fields;
-pub use grouping::{Chooser, CustomGrouping, Grouping, key_hash};
+pub use grouping::{Chooser, CustomGrouping, Grouping, JitterAware, Jitters, key_hash};
 pub use hook::{Resources, TaskHook, WorkerHook};
 pub use key_value_state::KeyValueState;
 pub use metrics::{Counts, Latencies, TaskMetrics};
