@@ -8,6 +8,7 @@
 //! - A key without tuples is forgotten where a new one in its place would fire the same windows; its number isn't used again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use super::content::{Added, Content};
@@ -101,13 +102,14 @@ impl WindowsByKey {
     /// error the content is undefined.
     pub fn on_watermark(&mut self, ts: i64, hand_out: &mut dyn FnMut(&mut Outcomes)) -> Result<()> {
         self.watermark = Some(ts);
-        let mut next = 0;
-        while let Some((&id, entry)) = self.entries.range_mut(next..).next() {
+        let mut from = Bound::Unbounded;
+        // Each key anew: while it is worked on others may give their items up.
+        while let Some((&id, entry)) = self.entries.range_mut((from, Bound::Unbounded)).next() {
             entry.content.on_watermark(ts, &mut self.scratch)?;
             self.outcomes.take_from(id, entry, &mut self.scratch);
             hand_out(&mut self.outcomes);
             self.settle(id)?;
-            next = id + 1;
+            from = Bound::Excluded(id);
         }
         Ok(())
     }

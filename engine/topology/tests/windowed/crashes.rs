@@ -119,7 +119,7 @@ fn form(seed: u64) -> (Window, bool) {
         0 => (Window::tumbling(50), false),
         1 => (Window::sliding(70, 20), false),
         2 => (timed(Window::sliding(ms(500), ms(200))), false),
-        3 => (timed(Window::tumbling(ms(300))).key(["key"]), true),
+        3 => (timed(Window::tumbling(ms(300))).key(["key"]).items_in_memory(20), true),
         4 => (timed(Window::session(ms(65))).key(["key"]), true),
         5 => (timed(Window::sliding(30, ms(100))), false),
         6 => (timed(Window::sliding(ms(1000), 40)), false),

@@ -98,6 +98,9 @@ impl Subject {
             self.manager = WindowManager::restore(self.spec, self.time, queue(random), snapshot.clone()).unwrap();
             assert_eq!(self.manager.snapshot().unwrap(), snapshot);
         }
+        if random.below(20) == 0 {
+            self.manager.release().unwrap();
+        }
         self.log.left.append(&mut self.manager.take_expired());
     }
 
@@ -115,7 +118,7 @@ impl Subject {
 fn queue(random: &mut Random) -> WindowQueue<u32> {
     match random.below(2) {
         0 => WindowQueue::in_memory(),
-        _ => WindowQueue::paged(Box::new(MemoryPages::default()), 10),
+        _ => WindowQueue::paged(Box::new(MemoryPages::default()), 10).with_page_items(4),
     }
 }
 
