@@ -29,10 +29,21 @@ pub(crate) enum Factory {
 /// Makes a hook for each task.
 pub(crate) type HookFactory = Arc<dyn Fn() -> Box<dyn TaskHook> + Send + Sync>;
 
+/// What is known of a component's factory before the configuration is.
+enum Maker {
+    Known(Factory),
+    /// A windowed bolt whose window its configuration tells.
+    Windowed {
+        /// What the bolt says itself.
+        configuration: Box<dyn Fn() -> Config>,
+        with: Box<dyn Fn(Window) -> Factory>,
+    },
+}
+
 /// A component as it was declared.
 struct Declaration {
     name: SmolStr,
-    factory: Factory,
+    maker: Maker,
     parallelism: usize,
     tasks: Option<usize>,
     config: Config,
@@ -199,6 +210,25 @@ impl TopologyBuilder {
         component
     }
 
+    /// Adds a bolt that is given the windows that its configuration tells by Storm's keys, as [`Window::from_config`] reads them: from the settings
+    /// given here, under them what the bolt says itself, under that the topology's. What is wrong is told by [`TopologyBuilder::build`].
+    pub fn set_windowed_bolt_by_config<B: WindowedBolt + 'static>(
+        &mut self,
+        name: &str,
+        make: impl Fn() -> B + Send + Sync + 'static,
+    ) -> ComponentBuilder<'_> {
+        let make = Arc::new(make);
+        let own = make.clone();
+        let with = move |window: Window| -> Factory {
+            let make = make.clone();
+            Factory::Bolt(Arc::new(move || Box::new(Windowed::new(window.clone(), make()))))
+        };
+        self.declare(
+            name,
+            Maker::Windowed { configuration: Box::new(move || own().configuration()), with: Box::new(with) },
+        )
+    }
+
     /// Adds a basic bolt of a closure and the fields it emits; `make` makes a closure for each task.
     pub fn set_bolt_fn<N: AsRef<str>, F>(
         &mut self,
@@ -224,10 +254,14 @@ impl TopologyBuilder {
     }
 
     fn add(&mut self, name: &str, factory: Factory) -> ComponentBuilder<'_> {
+        self.declare(name, Maker::Known(factory))
+    }
+
+    fn declare(&mut self, name: &str, maker: Maker) -> ComponentBuilder<'_> {
         let name = SmolStr::new(name);
         let declaration = Declaration {
             name,
-            factory,
+            maker,
             parallelism: 1,
             tasks: None,
             config: Config::default(),
@@ -247,10 +281,13 @@ impl TopologyBuilder {
             return Err(error);
         }
         self.check_names()?;
-        let streams = self.declarations.iter().map(|declaration| declaration.streams(&self.config));
+        let factories = self.declarations.iter().map(|declaration| declaration.factory(&self.config));
+        let factories = factories.collect::<Result<Vec<_>>>()?;
+        let parts = || self.declarations.iter().zip(&factories);
+        let streams = parts().map(|(declaration, factory)| declaration.streams(factory, &self.config));
         let streams = streams.collect::<Result<Vec<_>>>()?;
         let inputs = self.inputs(&streams)?;
-        let components = self.declarations.iter().map(|declaration| declaration.component(&self.config));
+        let components = parts().map(|(declaration, factory)| declaration.component(factory, &self.config));
         let (components, tasks): (Vec<Component>, Vec<usize>) =
             components.collect::<Result<Vec<_>>>()?.into_iter().unzip();
         check_spout_tasks(&components, &tasks)?;
@@ -268,7 +305,7 @@ impl TopologyBuilder {
     }
 
     fn check_names(&self) -> Result<()> {
-        if !self.declarations.iter().any(|declaration| matches!(declaration.factory, Factory::Spout(_))) {
+        if !self.declarations.iter().any(|declaration| declaration.is_spout()) {
             return Err(Error::invalid("there is no spout"));
         }
         let mut seen = HashMap::new();
@@ -301,11 +338,11 @@ impl TopologyBuilder {
             check_grouping(reader, stream, &input.grouping)?;
             Ok(Input { stream: stream.clone(), grouping: input.grouping.clone() })
         };
-        let inputs = |declaration: &Declaration| match &declaration.factory {
-            Factory::Bolt(_) if declaration.inputs.is_empty() => {
+        let inputs = |declaration: &Declaration| match declaration.is_spout() {
+            false if declaration.inputs.is_empty() => {
                 Err(Error::invalid(format!("bolt {:?} reads no stream", declaration.name)))
             }
-            Factory::Spout(_) if !declaration.inputs.is_empty() => {
+            true if !declaration.inputs.is_empty() => {
                 Err(Error::invalid(format!("spout {:?} can't read a stream", declaration.name)))
             }
             _ => declaration.inputs.iter().map(|subscribed| input(declaration, subscribed)).collect(),
@@ -350,14 +387,34 @@ fn check_spout_tasks(components: &[Component], tasks: &[usize]) -> Result<()> {
 }
 
 impl Declaration {
-    fn streams(&self, topology: &Config) -> Result<Vec<Arc<StreamInfo>>> {
+    fn is_spout(&self) -> bool {
+        matches!(self.maker, Maker::Known(Factory::Spout(_)))
+    }
+
+    /// How its instances are made, under the topology's configuration.
+    fn factory(&self, topology: &Config) -> Result<Factory> {
+        match &self.maker {
+            Maker::Known(factory) => Ok(factory.clone()),
+            Maker::Windowed { configuration, with } => {
+                match Window::from_config(&topology.overlaid(&configuration()).overlaid(&self.config)) {
+                    Ok(window) => Ok(with(window)),
+                    Err(Error::InvalidTopology(reason)) => {
+                        Err(Error::invalid(format!("component {:?}: {reason}", self.name)))
+                    }
+                    Err(error) => Err(error),
+                }
+            }
+        }
+    }
+
+    fn streams(&self, factory: &Factory, topology: &Config) -> Result<Vec<Arc<StreamInfo>>> {
         let mut streams = Streams::default();
-        match &self.factory {
+        match factory {
             Factory::Spout(make) => make().declare(&mut streams),
             Factory::Bolt(make) => {
                 let bolt = make();
                 bolt.declare(&mut streams);
-                if Settings::of(&self.config(topology)).error_attempts.is_some() {
+                if Settings::of(&self.config(factory, topology)).error_attempts.is_some() {
                     self.declare_skipped(bolt.as_ref(), &mut streams)?;
                 }
             }
@@ -398,18 +455,17 @@ impl Declaration {
     }
 
     /// Everything that is set for it.
-    fn config(&self, topology: &Config) -> Config {
-        let own = match &self.factory {
+    fn config(&self, factory: &Factory, topology: &Config) -> Config {
+        let own = match factory {
             Factory::Spout(make) => make().configuration(),
             Factory::Bolt(make) => make().configuration(),
         };
         topology.overlaid(&own).overlaid(&self.config)
     }
 
-    fn component(&self, topology: &Config) -> Result<(Component, usize)> {
-        let config = self.config(topology);
-        let max = config.get("max_task_parallelism").and_then(Value::as_int).map_or(usize::MAX, |max| max as usize);
-        let tasks = self.tasks.unwrap_or(self.parallelism).min(max);
+    fn component(&self, factory: &Factory, topology: &Config) -> Result<(Component, usize)> {
+        let config = self.config(factory, topology);
+        let tasks = self.tasks.unwrap_or(self.parallelism).min(config.size("max_task_parallelism"));
         if tasks == 0 || self.parallelism == 0 {
             return Err(Error::invalid(format!(
                 "component {:?} must have at least one task and one executor",
@@ -418,7 +474,7 @@ impl Declaration {
         }
         let settings = Settings::of(&config);
         let executors = self.parallelism.min(tasks);
-        Ok((Component { factory: self.factory.clone(), executors, config: Arc::new(config), settings }, tasks))
+        Ok((Component { factory: factory.clone(), executors, config: Arc::new(config), settings }, tasks))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Configuration of topologies and components: one table of settings, with Storm's names as aliases.
+//! Configuration of topologies and components: settings by name, ours or Storm's, as the table in [`crate::setting`] has them.
 //!
 //! Precedence, lowest first: defaults, the topology's, what a component says of itself, what the builder says of the component.
 
@@ -7,80 +7,29 @@ use std::time::Duration;
 
 use smol_str::SmolStr;
 
+use crate::setting::{Standard, find};
 use crate::{Error, Result, Value};
-
-/// What a setting holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// An integer, at least this.
-    Integer {
-        min: i64,
-    },
-    Boolean,
-    /// A duration, at least this many milliseconds: `'30 s'`, or a number in the unit of Storm's key.
-    Duration {
-        min_ms: u64,
-    },
-    /// One of these words.
-    Choice(&'static [&'static str]),
-}
-
-struct Setting {
-    name: &'static str,
-    kind: Kind,
-    /// Storm's name, and the milliseconds in its unit if it is a duration.
-    storm: Option<(&'static str, u64)>,
-    /// Storm's setting says the opposite.
-    negated: bool,
-}
-
-const fn setting(name: &'static str, kind: Kind, storm: Option<(&'static str, u64)>) -> Setting {
-    Setting { name, kind, storm, negated: false }
-}
-
-const SETTINGS: &[Setting] = &[
-    setting("ackers", Kind::Integer { min: 0 }, Some(("topology.acker.executors", 1))),
-    setting("message_timeout", Kind::Duration { min_ms: 1 }, Some(("topology.message.timeout.secs", 1000))),
-    setting("message_timeouts", Kind::Boolean, Some(("topology.enable.message.timeouts", 1))),
-    setting("max_spout_pending", Kind::Integer { min: 1 }, Some(("topology.max.spout.pending", 1))),
-    setting("batch_tuples", Kind::Integer { min: 1 }, Some(("topology.producer.batch.size", 1))),
-    setting("batch_adaptive", Kind::Boolean, Some(("topology.producer.batch.dynamic", 1))),
-    setting("flush_interval", Kind::Duration { min_ms: 1 }, Some(("topology.batch.flush.interval.millis", 1))),
-    setting("queue_tuples", Kind::Integer { min: 1 }, Some(("topology.executor.receive.buffer.size", 1))),
-    setting("tick_interval", Kind::Duration { min_ms: 1 }, Some(("topology.tick.tuple.freq.secs", 1000))),
-    Setting {
-        name: "load_aware",
-        kind: Kind::Boolean,
-        storm: Some(("topology.disable.loadaware.messaging", 1)),
-        negated: true,
-    },
-    setting("max_task_parallelism", Kind::Integer { min: 1 }, Some(("topology.max.task.parallelism", 1))),
-    setting("debug", Kind::Boolean, Some(("topology.debug", 1))),
-    setting("checkpoint_interval", Kind::Duration { min_ms: 100 }, Some(("topology.state.checkpoint.interval.ms", 1))),
-    setting("subprocess_timeout", Kind::Duration { min_ms: 1 }, Some(("topology.subprocess.timeout.secs", 1000))),
-    setting("shell_max_pending", Kind::Integer { min: 1 }, Some(("topology.shellbolt.max.pending", 1))),
-    setting("busy_wait", Kind::Boolean, None),
-    setting("on_error", Kind::Choice(&["replay", "skip"]), None),
-    setting("error_attempts", Kind::Integer { min: 1 }, None),
-    setting("workers", Kind::Integer { min: 1 }, Some(("topology.workers", 1))),
-];
 
 /// Settings by name, validated as they are set. Names that are no setting of the engine's are kept for components to read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Config(BTreeMap<SmolStr, Value>);
 
 impl Config {
-    /// Sets a setting, by its own name or Storm's. Null unsets it. [`Error::InvalidTopology`] when the value has the wrong type or is too small.
+    /// Sets a setting, by its own name or Storm's. Null unsets it. [`Error::InvalidTopology`] when the value has the wrong type or is out of range.
     pub fn set(&mut self, name: &str, value: impl Into<Value>) -> Result<()> {
-        let value = value.into();
-        let Some((setting, unit_ms, negated)) = find(name) else {
-            self.0.insert(name.into(), value);
-            return Ok(());
+        let (value, setting) = (value.into(), find(name));
+        let key = setting.map_or(name, |setting| setting.key());
+        let value = match setting {
+            Some(_) if value.is_null() => {
+                self.0.remove(key);
+                return Ok(());
+            }
+            Some(setting) => {
+                setting.kept(name, &value).map_err(|reason| Error::invalid(format!("setting {reason}")))?
+            }
+            None => value,
         };
-        match value {
-            Value::Null => drop(self.0.remove(setting.name)),
-            value => drop(self.0.insert(setting.name.into(), check(name, setting.kind, unit_ms, negated, value)?)),
-        }
+        self.0.insert(key.into(), value);
         Ok(())
     }
 
@@ -97,8 +46,7 @@ impl Config {
 
     /// What a name is set to; durations are integers in milliseconds.
     pub fn get(&self, name: &str) -> Option<&Value> {
-        let name = find(name).map_or(name, |(setting, ..)| setting.name);
-        self.0.get(name)
+        self.0.get(find(name).map_or(name, |setting| setting.key()))
     }
 
     /// Everything that is set, by name.
@@ -108,104 +56,52 @@ impl Config {
 
     /// Storm's names and units, as components of other languages expect them.
     pub fn for_storm(&self) -> BTreeMap<String, Value> {
-        self.iter().map(|(name, value)| storm_entry(name, value)).collect()
+        let entry = |(name, value): (&str, &Value)| match find(name).and_then(|setting| setting.for_storm(value)) {
+            Some((key, value)) => (key.to_owned(), value),
+            None => (name.to_owned(), value.clone()),
+        };
+        self.iter().map(entry).collect()
     }
 
-    /// `over` goes before this.
-    pub(crate) fn overlaid(&self, over: &Config) -> Config {
+    /// Both, where `over` goes before this: a topology's with that of a component over it is what the component is told.
+    pub fn overlaid(&self, over: &Config) -> Config {
         let mut merged = self.clone();
         merged.0.extend(over.0.iter().map(|(name, value)| (name.clone(), value.clone())));
         merged
     }
 
-    fn integer(&self, name: &str) -> Option<i64> {
-        self.0.get(name).and_then(Value::as_int)
-    }
-
-    fn boolean(&self, name: &str, default: bool) -> bool {
-        self.0.get(name).and_then(Value::as_bool).unwrap_or(default)
-    }
-
-    fn duration(&self, name: &str) -> Option<Duration> {
-        self.integer(name).map(|ms| Duration::from_millis(ms.max(0) as u64))
-    }
-}
-
-fn storm_entry(name: &str, value: &Value) -> (String, Value) {
-    let setting = SETTINGS.iter().find(|setting| setting.name == name);
-    let Some((setting, (storm, unit_ms))) = setting.and_then(|setting| Some((setting, setting.storm?))) else {
-        return (name.to_string(), value.clone());
-    };
-    let value = match value {
-        Value::Int(ms) if matches!(setting.kind, Kind::Duration { .. }) => {
-            let unit = unit_ms as i64;
-            Value::Int((ms + unit - 1) / unit)
+    /// What a setting is set to, or its default. `name` is that of a setting of ours.
+    fn value(&self, name: &str) -> Option<Value> {
+        if let Some(value) = self.0.get(name) {
+            return Some(value.clone());
         }
-        Value::Bool(value) if setting.negated => Value::Bool(!value),
-        other => other.clone(),
-    };
-    (storm.to_string(), value)
-}
-
-/// The setting of a name, the milliseconds in its unit, and whether the value is to be negated.
-fn find(name: &str) -> Option<(&'static Setting, u64, bool)> {
-    SETTINGS.iter().find_map(|setting| match setting.storm {
-        _ if setting.name == name => Some((setting, 1, false)),
-        Some((storm, unit_ms)) if storm == name => Some((setting, unit_ms, setting.negated)),
-        _ => None,
-    })
-}
-
-fn check(name: &str, kind: Kind, unit_ms: u64, negated: bool, value: Value) -> Result<Value> {
-    let wrong = |expected: &str| {
-        Error::invalid(format!("setting {name} must be of type {expected}, but is {value:?} ({})", value.kind()))
-    };
-    match kind {
-        Kind::Boolean => match value {
-            Value::Bool(value) => Ok(Value::Bool(value != negated)),
-            _ => Err(wrong("Boolean")),
-        },
-        Kind::Integer { min } => {
-            let value = value.as_int().ok_or_else(|| wrong("Integer"))?;
-            at_least(name, value, min)
-        }
-        Kind::Duration { min_ms } => {
-            let ms = match &value {
-                Value::Int(number) => number.saturating_mul(unit_ms as i64),
-                Value::Text(text) => parse_duration_ms(text).ok_or_else(|| wrong("Duration, as '30 s' or '100 ms'"))?,
-                _ => return Err(wrong("Duration, as '30 s' or '100 ms'")),
-            };
-            at_least(name, ms, min_ms as i64)
-        }
-        Kind::Choice(words) => {
-            let chosen = value.as_str().and_then(|text| words.iter().find(|word| text.eq_ignore_ascii_case(word)));
-            let chosen = chosen.map(|word| Value::from(*word));
-            chosen.ok_or_else(|| Error::invalid(format!("setting {name} must be one of {words:?}, but is {value:?}")))
+        let setting = find(name);
+        debug_assert!(setting.is_some(), "{name} is in the table");
+        match setting?.standard {
+            Standard::None => None,
+            Standard::Boolean(value) => Some(Value::Bool(value)),
+            Standard::Integer(value) => Some(Value::Int(value)),
         }
     }
-}
 
-fn at_least(name: &str, value: i64, min: i64) -> Result<Value> {
-    if value < min {
-        return Err(Error::invalid(format!("setting {name} must be at least {min}, but is {value}")));
+    /// An integer setting's value or default.
+    pub(crate) fn integer(&self, name: &str) -> Option<i64> {
+        self.value(name)?.as_int()
     }
-    Ok(Value::Int(value))
-}
 
-/// `30 s`, `100ms`, `5 minutes` in milliseconds.
-fn parse_duration_ms(text: &str) -> Option<i64> {
-    let text = text.trim();
-    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let number: f64 = text[..digits].parse().ok()?;
-    let unit_ms = match text[digits..].trim() {
-        "ms" | "millisecond" | "milliseconds" => 1.0,
-        "s" | "sec" | "second" | "seconds" => 1_000.0,
-        "m" | "min" | "minute" | "minutes" => 60_000.0,
-        "h" | "hour" | "hours" => 3_600_000.0,
-        "d" | "day" | "days" => 86_400_000.0,
-        _ => return None,
-    };
-    Some((number * unit_ms) as i64)
+    /// A number of things; as many as there can be if nothing is said.
+    pub(crate) fn size(&self, name: &str) -> usize {
+        self.integer(name).map_or(usize::MAX, |value| usize::try_from(value).unwrap_or(0))
+    }
+
+    fn boolean(&self, name: &str) -> bool {
+        self.value(name).and_then(|value| value.as_bool()).unwrap_or(false)
+    }
+
+    /// A duration's value or default.
+    pub(crate) fn duration(&self, name: &str) -> Option<Duration> {
+        self.integer(name).map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)))
+    }
 }
 
 /// The settings of one component, with defaults.
@@ -229,23 +125,21 @@ pub(crate) struct Settings {
 
 impl Settings {
     pub fn of(config: &Config) -> Settings {
-        let size = |name, default| config.integer(name).map_or(default, |value| value as usize);
-        let timeout = config.duration("message_timeout").unwrap_or(Duration::from_secs(30));
+        let interval = |name| config.duration(name).unwrap_or(Duration::from_millis(1));
         let skips = config.get("on_error").and_then(Value::as_str) == Some("skip");
-        let attempts = config.integer("error_attempts").map_or(3, |attempts| attempts.try_into().unwrap_or(u32::MAX));
         Settings {
             acking: config.integer("ackers") != Some(0),
-            message_timeout: config.boolean("message_timeouts", true).then_some(timeout),
-            max_spout_pending: size("max_spout_pending", usize::MAX),
-            batch_tuples: size("batch_tuples", 1000),
-            batch_adaptive: config.boolean("batch_adaptive", false),
-            flush_interval: config.duration("flush_interval").unwrap_or(Duration::from_millis(1)),
-            queue_tuples: size("queue_tuples", 32_768),
+            message_timeout: config.duration("message_timeout").filter(|_| config.boolean("message_timeouts")),
+            max_spout_pending: config.size("max_spout_pending"),
+            batch_tuples: config.size("batch_tuples"),
+            batch_adaptive: config.boolean("batch_adaptive"),
+            flush_interval: interval("flush_interval"),
+            queue_tuples: config.size("queue_tuples"),
             tick_interval: config.duration("tick_interval"),
-            load_aware: config.boolean("load_aware", true),
-            busy_wait: config.boolean("busy_wait", false),
-            checkpoint_interval: config.duration("checkpoint_interval").unwrap_or(Duration::from_secs(1)),
-            error_attempts: skips.then_some(attempts),
+            load_aware: config.boolean("load_aware"),
+            busy_wait: config.boolean("busy_wait"),
+            checkpoint_interval: interval("checkpoint_interval"),
+            error_attempts: skips.then(|| u32::try_from(config.size("error_attempts")).unwrap_or(u32::MAX)),
         }
     }
 }
@@ -277,8 +171,9 @@ mod tests {
         assert!(Config::default().set("max_spout_pending", 0).is_err());
         assert!(Config::default().set("checkpoint_interval", "99 ms").is_err());
         assert!(Config::default().set("message_timeout", "soon").is_err());
+        assert!(Config::default().set("topology.environment", "a=b").is_err(), "of a kind that Storm checks");
         let error = Config::default().set("on_error", "ignore").unwrap_err().to_string();
-        assert!(error.contains(r#"must be one of ["replay", "skip"]"#), "{error}");
+        assert!(error.contains(r#"must be one of "replay", "skip""#), "{error}");
         assert!(Config::default().set("error_attempts", 0).is_err());
     }
 
@@ -290,6 +185,18 @@ mod tests {
         assert_eq!(attempts(with("on_error", "SKIP".into())), Some(3));
         assert_eq!(attempts(with("on_error", "skip".into()).with("error_attempts", 1).unwrap()), Some(1));
         assert_eq!(attempts(with("on_error", "replay".into())), None);
+    }
+
+    #[test]
+    fn what_is_not_set_has_its_default() {
+        let settings = Settings::of(&Config::default());
+        assert_eq!(settings.message_timeout, Some(Duration::from_secs(30)));
+        assert_eq!((settings.max_spout_pending, settings.batch_tuples), (usize::MAX, 1000));
+        assert!(settings.acking && settings.load_aware && !settings.busy_wait && settings.tick_interval.is_none());
+        assert_eq!(settings.checkpoint_interval, Duration::from_secs(1));
+        let mut config = Config::default().with("batch_tuples", 5).unwrap();
+        config.set("topology.producer.batch.size", Value::Null).unwrap();
+        assert_eq!((Settings::of(&config).batch_tuples, config), (1000, Config::default()));
     }
 
     #[test]

@@ -34,6 +34,7 @@ pub mod multilang;
 mod outputs;
 mod plan;
 mod running;
+mod setting;
 #[cfg(test)]
 mod simulation;
 mod skipping;
@@ -58,7 +59,7 @@ pub use context::{ComponentInfo, Guarantee, Input, TaskContext, TopologyInfo};
 pub use error::{Error, Failure, Outcome, Result};
 pub use error_log::ComponentError;
 pub use fields::Fields;
-pub use grouping::{Chooser, CustomGrouping, Grouping, key_hash};
+pub use grouping::{Chooser, CustomGrouping, Grouping, JitterAware, Jitters, key_hash};
 pub use hook::{Resources, TaskHook, WorkerHook};
 pub use key_value_state::KeyValueState;
 pub use metrics::{Counts, Latencies, TaskMetrics};

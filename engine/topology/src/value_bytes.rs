@@ -1,10 +1,12 @@
 //! Values as bytes: an encoding that is fixed for all versions, processes and machines. Equal values have equal bytes.
 //!
-//! Per value one tag byte, then: nothing for null (0); 1 byte for a boolean (1); 8 bytes little endian for an integer (2), a double's bits with one
-//! NaN (3) and a timestamp's microseconds (4); length as 8 bytes and content for text (5) and bytes (6); number of items as 8 bytes and the items for
-//! a list (7) and a map (8, each key as text before its value).
+//! Per value one tag byte, then: nothing for null (0); 1 byte for a boolean (1); 8 bytes little endian for an integer (2), a double's bits (3) and a
+//! timestamp's microseconds (4); length as 8 bytes and content for text (5) and bytes (6); number of items as 8 bytes and the items for a list (7)
+//! and a map (8, each key as text before its value).
 //!
-//! What is stored has a version byte, 1, in front. Bytes that no value has are told as [`Damage`]: nothing is guessed.
+//! There is one NaN, for a value can be a key. Only [`encode_exact`], for values that nobody looks up, keeps the bits of each.
+//!
+//! What is stored alone has a version byte, 1, in front. Bytes that no value has are told as [`Damage`]: nothing is guessed.
 
 use smol_str::SmolStr;
 
@@ -15,8 +17,36 @@ const VERSION: u8 = 1;
 /// Lists and maps within each other, at most: what is read back may not exhaust the stack.
 pub(crate) const DEPTH_MAX: usize = 128;
 
+/// Which NaNs there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Nan {
+    /// The same bits for all.
+    One,
+    /// The bits of each.
+    AsItIs,
+}
+
+impl Nan {
+    fn bits(self, value: f64) -> u64 {
+        match self {
+            Nan::One => canonical_bits(value),
+            Nan::AsItIs => value.to_bits(),
+        }
+    }
+}
+
 /// Appends a value.
 pub(crate) fn encode(value: &Value, bytes: &mut Vec<u8>) {
+    encode_with(value, Nan::One, bytes);
+}
+
+/// Appends a value that comes back as it is, to the bit of a NaN. It must not be deeper than [`DEPTH_MAX`].
+pub(crate) fn encode_exact(value: &Value, bytes: &mut Vec<u8>) {
+    debug_assert!(depth(value) <= DEPTH_MAX, "what is deeper can't be read back");
+    encode_with(value, Nan::AsItIs, bytes);
+}
+
+fn encode_with(value: &Value, nan: Nan, bytes: &mut Vec<u8>) {
     let tagged = |tag: u8, content: &[u8], bytes: &mut Vec<u8>| {
         bytes.push(tag);
         bytes.extend_from_slice(content);
@@ -25,19 +55,19 @@ pub(crate) fn encode(value: &Value, bytes: &mut Vec<u8>) {
         Value::Null => tagged(0, &[], bytes),
         Value::Bool(value) => tagged(1, &[u8::from(*value)], bytes),
         Value::Int(value) => tagged(2, &value.to_le_bytes(), bytes),
-        Value::Float(value) => tagged(3, &canonical_bits(*value).to_le_bytes(), bytes),
+        Value::Float(value) => tagged(3, &nan.bits(*value).to_le_bytes(), bytes),
         Value::Timestamp(value) => tagged(4, &value.to_le_bytes(), bytes),
         Value::Text(text) => sized(5, text.as_bytes(), bytes),
         Value::Bytes(content) => sized(6, content, bytes),
         Value::List(items) => {
             tagged(7, &(items.len() as u64).to_le_bytes(), bytes);
-            items.iter().for_each(|item| encode(item, bytes));
+            items.iter().for_each(|item| encode_with(item, nan, bytes));
         }
         Value::Map(entries) => {
             tagged(8, &(entries.len() as u64).to_le_bytes(), bytes);
             for (key, value) in entries.iter() {
                 sized(5, key.as_bytes(), bytes);
-                encode(value, bytes);
+                encode_with(value, nan, bytes);
             }
         }
     }
@@ -84,7 +114,7 @@ pub(crate) struct Damage {
 
 /// The value that was stored.
 pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Value, Damage> {
-    let mut reader = Reader { bytes, at: 0 };
+    let mut reader = Reader { bytes, at: 0, nan: Nan::One };
     if reader.byte()? != VERSION {
         return Err(Damage { at: 0, ..reader.damage("its version is not known") });
     }
@@ -95,9 +125,17 @@ pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Value, Damage> {
     Ok(value)
 }
 
+/// The value that [`encode_exact`] has put in front, and the bytes behind it.
+pub(crate) fn decode_exact(bytes: &[u8]) -> Result<(Value, &[u8]), Damage> {
+    let mut reader = Reader { bytes, at: 0, nan: Nan::AsItIs };
+    let value = reader.value(DEPTH_MAX)?;
+    Ok((value, &bytes[reader.at..]))
+}
+
 struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
+    nan: Nan,
 }
 
 impl<'a> Reader<'a> {
@@ -137,7 +175,7 @@ impl<'a> Reader<'a> {
         let bits = u64::from_le_bytes(self.eight()?);
         let value = f64::from_bits(bits);
         // Any other NaN would make equal keys with different bytes.
-        match canonical_bits(value) == bits {
+        match self.nan.bits(value) == bits {
             true => Ok(Value::Float(value)),
             false => Err(self.damage("a NaN is not the one NaN there is")),
         }
@@ -222,6 +260,18 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn every_value_comes_back_exactly_from_among_others() {
+        for seed in 0..5_000 {
+            let (mut random, mut bytes) = (EdgeIds::new(seed), Vec::new());
+            let values = [any_value(&mut random, 4), any_value(&mut random, 4)];
+            values.iter().for_each(|value| encode_exact(value, &mut bytes));
+            let (first, rest) = decode_exact(&bytes).unwrap();
+            let (second, rest) = decode_exact(rest).unwrap();
+            assert_eq!(([first, second], rest), (values, &[][..]), "seed {seed}");
+        }
+    }
+
+    #[test]
     fn equal_values_have_equal_bytes() {
         assert_eq!(to_bytes(&Value::Float(f64::NAN)), to_bytes(&Value::Float(-f64::NAN)));
         assert_ne!(to_bytes(&Value::Float(0.0)), to_bytes(&Value::Float(-0.0)));
@@ -272,5 +322,6 @@ pub(crate) mod tests {
         (0..100_000).for_each(|_| bytes.extend_from_slice(&[7, 1, 0, 0, 0, 0, 0, 0, 0]));
         bytes.push(0);
         assert!(from_bytes(&bytes).unwrap_err().to_string().contains("too deep"));
+        assert!(decode_exact(&bytes[1..]).unwrap_err().to_string().contains("too deep"));
     }
 }

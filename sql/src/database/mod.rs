@@ -141,6 +141,13 @@ pub struct Database {
     next_ephemeral: AtomicU32,
 }
 
+impl DatabaseConfig {
+    /// Where windows of topologies put what doesn't stay in memory. Nothing in it is read by another process.
+    pub(crate) fn window_directory(&self) -> PathBuf {
+        self.data_dir.join("windows")
+    }
+}
+
 impl Database {
     /// Opens a directory and brings back everything in it.
     pub async fn open(config: DatabaseConfig) -> Result<Arc<Database>, OpenError> {
@@ -165,6 +172,12 @@ impl Database {
             next_pid: AtomicI32::new(1),
             next_ephemeral: AtomicU32::new(EPHEMERAL_ID_MIN),
         });
+        // What a process that was killed has left.
+        if let Err(error) = std::fs::remove_dir_all(database.config.window_directory())
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!("{} can't be removed: {error}", database.config.window_directory().display());
+        }
         database.restore().await?;
         database.engine.start().await?;
         database.restore_topologies().await?;

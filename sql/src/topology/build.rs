@@ -7,9 +7,10 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use monsoon_circuit::RelationId;
 use monsoon_topology::drpc::{DrpcSpout, ReturnResult};
 use monsoon_topology::multilang::{ShellBolt, ShellSpout};
+use monsoon_topology::windowed::Window;
 use monsoon_topology::{
-    Basic, Bolt, ComponentBuilder, DEFAULT_STREAM, Grouping, SKIPPED_FIELDS, SKIPPED_STREAM, Spout, Streams, Topology,
-    TopologyBuilder,
+    Basic, Bolt, ComponentBuilder, Config, DEFAULT_STREAM, Grouping, SKIPPED_FIELDS, SKIPPED_STREAM, Spout, Streams,
+    Topology, TopologyBuilder, Value,
 };
 use tokio::runtime::Handle;
 
@@ -24,13 +25,14 @@ use super::window_bolt::{window_bolt, window_schema};
 use crate::catalog::{Kind, Relation, Snapshot};
 use crate::database::{Database, Scope, Text, ViewDefinition, engine_error, plan_view_query};
 use crate::error::{Result, SqlError};
-use crate::session::folded;
-use crate::statement::Window;
 
 /// The name that a bolt's query has for what the bolt reads.
 const INPUT: &str = "input";
 /// The number it goes by; no relation has it, and fingerprints of plans stay the same.
 const INPUT_ID: RelationId = RelationId((1 << 28) - 1);
+
+/// Tuples of windows that a task keeps in memory, where nothing is said.
+const WINDOW_TUPLES_IN_MEMORY: i64 = 1_000_000;
 
 /// A topology, and what it has to do with relations.
 pub(crate) struct Built {
@@ -111,7 +113,7 @@ impl Surroundings<'_> {
         }
         for component in &spec.components {
             if let Some(one) = made.remove(&component.name) {
-                add(&mut builder, component, one)?;
+                add(&mut builder, component, one, &self.standards(component, &spec))?;
             }
         }
         let topology = builder.build(&spec.name).map_err(invalid)?;
@@ -122,6 +124,25 @@ impl Surroundings<'_> {
             tasks.filter_map(|(name, tasks)| Some((name.to_owned(), format!("{tasks} tasks {}", makers.get(name)?))));
         let kept_by = kept_by.collect();
         Ok(Built { topology, relations, kept_by, first_rows })
+    }
+
+    /// What the engine wouldn't do by itself and nobody has said: windows have a bound on what they keep in memory, and the rest is beside the data.
+    fn standards(&self, component: &ComponentSpec, spec: &TopologySpec) -> Config {
+        let mut standards = Config::default();
+        if !matches!(component.code, Code::Window(..)) {
+            return standards;
+        }
+        let directory = self.database.config.window_directory();
+        let own = [
+            ("window_tuples_in_memory", Value::Int(WINDOW_TUPLES_IN_MEMORY)),
+            ("spill_directory", Value::from(&*directory.to_string_lossy())),
+        ];
+        let said = spec.config.overlaid(&component.config);
+        for (name, value) in own.into_iter().filter(|(name, _)| said.get(name).is_none()) {
+            // Both are settings, of these types.
+            let _ = standards.set(name, value);
+        }
+        standards
     }
 
     /// What keeps queries from being planned: they read each other.
@@ -196,15 +217,20 @@ impl Surroundings<'_> {
             Code::Window(query, window) => {
                 let Some(input) = input_schema(component, schemas)? else { return Ok(None) };
                 let columns = input.fields().len();
-                check_time(window, &input).map_err(|error| error.at_place(component.position))?;
+                let window = match window {
+                    Some(window) => window.clone(),
+                    None => Window::from_config(&spec.config.overlaid(&component.config))
+                        .map_err(|error| SqlError::new("42P17", format!("component {:?}: {error}", component.name)))?,
+                };
+                check_time(&window, &input).map_err(|error| error.at_place(component.position))?;
                 let query = self.plan(query, window_schema(&input)).await?;
                 schemas.insert((component.name.clone(), DEFAULT_STREAM.into()), Arc::clone(&query.output_schema));
-                if let Some(late) = &window.late_stream {
+                if let Some(late) = window.late_stream_name() {
                     let late_tuple = Field::new("late_tuple", DataType::Utf8, true);
-                    let late = (component.name.clone(), folded(late));
+                    let late = (component.name.clone(), late.to_owned());
                     schemas.insert(late, Arc::new(Schema::new(vec![late_tuple])));
                 }
-                makers.insert(component.name.clone(), format!("{:?} {}", window.form, query.fingerprint()));
+                makers.insert(component.name.clone(), format!("{window} {}", query.fingerprint()));
                 let made = window_bolt(query, columns, window, &key_of(component));
                 Made::Bolt(made.map_err(|error| invalid(error).at_place(component.position))?)
             }
@@ -321,8 +347,8 @@ fn check_columns(component: &ComponentSpec, relation: &Relation, schemas: &Schem
 
 /// The timestamp field of a window must be there, and a time.
 fn check_time(window: &Window, input: &Schema) -> Result<()> {
-    let Some(field) = window.timestamp_field.as_ref().map(folded) else { return Ok(()) };
-    let Ok(column) = input.field_with_name(&field) else {
+    let Some(field) = window.timestamp_field_name() else { return Ok(()) };
+    let Ok(column) = input.field_with_name(field) else {
         return Err(SqlError::new("42703", format!("timestamp field \"{field}\" is no column of the window's input")));
     };
     match column.data_type() {
@@ -433,12 +459,12 @@ fn names(schema: &Schema) -> String {
     schema.fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>().join(", ")
 }
 
-fn add(builder: &mut TopologyBuilder, component: &ComponentSpec, made: Made) -> Result<()> {
+fn add(builder: &mut TopologyBuilder, component: &ComponentSpec, made: Made, standards: &Config) -> Result<()> {
     let mut added = match made {
         Made::Spout(make) => builder.set_boxed_spout(&component.name, make),
         Made::Bolt(make) => builder.set_boxed_bolt(&component.name, make),
     };
-    added = described(added, component);
+    added = described(added, component, standards);
     for input in &component.inputs {
         added = added.grouping(&input.source, &input.stream, input.grouping.clone());
     }
@@ -446,14 +472,18 @@ fn add(builder: &mut TopologyBuilder, component: &ComponentSpec, made: Made) -> 
     Ok(())
 }
 
-fn described<'a>(mut added: ComponentBuilder<'a>, component: &ComponentSpec) -> ComponentBuilder<'a> {
+fn described<'a>(
+    mut added: ComponentBuilder<'a>,
+    component: &ComponentSpec,
+    standards: &Config,
+) -> ComponentBuilder<'a> {
     if let Some(parallelism) = component.parallelism {
         added = added.parallelism(parallelism as usize);
     }
     if let Some(tasks) = component.tasks {
         added = added.tasks(tasks as usize);
     }
-    for (name, value) in component.config.iter() {
+    for (name, value) in standards.overlaid(&component.config).iter() {
         added = added.config(name, value.clone());
     }
     added

@@ -132,24 +132,20 @@ fn code(component: &Component) -> Result<Code> {
                 Code::Stream { relation: relation.to_string(), position: None, from_latest: false }
             }
             BuiltIn::Insert { table } => Code::Insert { relation: table.to_string(), position: None },
-            BuiltIn::Sql { query: Some(query) } => {
-                Code::Sql(QuerySpec { query: *parser::parse_query(query)?, text: query.to_string(), offset: 0 })
-            }
+            BuiltIn::Sql { query: Some(query) } => Code::Sql(query_spec(query)?),
             BuiltIn::Log => native("log", Vec::new()),
             BuiltIn::TestWords => native("test_words", Vec::new()),
             BuiltIn::TestWordCount => native("test_word_count", Vec::new()),
             BuiltIn::Sql { query: None } => {
                 return Err(SqlError::new("42601", format!("component {:?} has no query", component.id)));
             }
-            BuiltIn::Window => {
-                return Err(SqlError::unsupported(format!(
-                    "component {:?}: windows are defined in SQL only",
-                    component.id
-                ))
-                .with_hint("use CREATE TOPOLOGY with BOLT ... USING WINDOW"));
-            }
+            BuiltIn::Window { query } => Code::Window(query_spec(query)?, None),
         },
     })
+}
+
+fn query_spec(query: &str) -> Result<QuerySpec> {
+    Ok(QuerySpec { query: *parser::parse_query(query)?, text: query.to_owned(), offset: 0 })
 }
 
 fn texts(values: &[Value]) -> Vec<String> {

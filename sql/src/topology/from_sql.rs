@@ -6,6 +6,7 @@ use monsoon_topology::{Config, DEFAULT_STREAM, Error, Fields, Grouping, Value};
 use super::from_flux::{FluxSources, spec_of_flux};
 use super::native::Natives;
 use super::spec::{Code, ComponentSpec, InputSpec, OutputSpec, QuerySpec, TopologySpec};
+use super::window_bolt::storm_window;
 use crate::data_type;
 use crate::error::{Result, SqlError};
 use crate::session::{folded, position, simple_name};
@@ -118,7 +119,7 @@ impl Reader<'_> {
             BoltCode::Shell(shell) => shell_code(shell),
             BoltCode::Native(native) => self.native(native),
             BoltCode::Sql(query) => Code::Sql(self.query(query)),
-            BoltCode::Window(query, window) => Code::Window(self.query(query), window.clone()),
+            BoltCode::Window(query, window) => Code::Window(self.query(query), Some(storm_window(window))),
             BoltCode::Insert(name) => {
                 let (relation, position) = self.relation(name)?;
                 Code::Insert { relation, position }

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use arrow::datatypes::Field;
 use datafusion::sql::sqlparser::ast::Query;
+use monsoon_topology::windowed::Window;
 use monsoon_topology::{Config, Grouping};
-
-use crate::statement::Window;
 
 /// A topology as described.
 pub(crate) struct TopologySpec {
@@ -50,7 +49,8 @@ pub(crate) enum Code {
         position: Option<usize>,
     },
     Sql(QuerySpec),
-    Window(QuerySpec, Window),
+    /// A query over windows; `None`: the component's configuration says by Storm's keys which.
+    Window(QuerySpec, Option<Window>),
     Insert {
         relation: String,
         position: Option<usize>,

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use monsoon_topology::windowed::{TupleWindow, WindowCollector, Windowed, WindowedBolt};
-use monsoon_topology::{Bolt, Failure, Outcome, Streams, Value, windowed};
+use monsoon_topology::windowed::{TupleWindow, Window, WindowCollector, Windowed, WindowedBolt};
+use monsoon_topology::{Bolt, Failure, Outcome, Streams, Value};
 
 use super::rows;
 use super::sql_bolt::{BoltQuery, inserted};
 use crate::session::folded;
-use crate::statement::{Window, WindowExtent, WindowForm};
+use crate::statement::{self, WindowExtent, WindowForm};
 
 const START: &str = "window_start";
 const END: &str = "window_end";
@@ -29,24 +29,21 @@ pub(super) fn window_schema(tuples: &SchemaRef) -> SchemaRef {
 pub(super) fn window_bolt(
     query: BoltQuery,
     columns: usize,
-    window: &Window,
+    window: Window,
     key: &[String],
 ) -> monsoon_topology::Result<Box<dyn Fn() -> Box<dyn Bolt> + Send + Sync>> {
-    let sessions = matches!(window.form, WindowForm::Session { .. });
-    let mut window = storm_window(window);
-    if sessions {
-        window = window.key(key);
-    }
+    let window = if window.is_session() { window.key(key) } else { window };
     window.check()?;
     Ok(Box::new(move || Box::new(Windowed::new(window.clone(), WindowQuery { query: query.clone(), columns }))))
 }
 
-fn storm_window(window: &Window) -> windowed::Window {
+/// The windows that a statement describes.
+pub(super) fn storm_window(window: &statement::Window) -> Window {
     let ms = Duration::from_millis;
     let mut made = match window.form {
-        WindowForm::Session { gap_ms } => windowed::Window::session(ms(gap_ms)),
-        WindowForm::Tumbling(WindowExtent::TimeMs(length)) => windowed::Window::tumbling(ms(length)),
-        WindowForm::Tumbling(WindowExtent::Rows(length)) => windowed::Window::tumbling(u64::from(length)),
+        WindowForm::Session { gap_ms } => Window::session(ms(gap_ms)),
+        WindowForm::Tumbling(WindowExtent::TimeMs(length)) => Window::tumbling(ms(length)),
+        WindowForm::Tumbling(WindowExtent::Rows(length)) => Window::tumbling(u64::from(length)),
         WindowForm::Sliding { length, slide } => sliding(length, slide),
     };
     if let Some(field) = &window.timestamp_field {
@@ -70,16 +67,15 @@ fn storm_window(window: &Window) -> windowed::Window {
     made
 }
 
-fn sliding(length: WindowExtent, slide: Option<WindowExtent>) -> windowed::Window {
-    use windowed::Window as Made;
+fn sliding(length: WindowExtent, slide: Option<WindowExtent>) -> Window {
     let (ms, rows) = (Duration::from_millis, u64::from);
     match (length, slide) {
-        (WindowExtent::TimeMs(length), None) => Made::per_tuple(ms(length)),
-        (WindowExtent::Rows(length), None) => Made::per_tuple(rows(length)),
-        (WindowExtent::TimeMs(length), Some(WindowExtent::TimeMs(slide))) => Made::sliding(ms(length), ms(slide)),
-        (WindowExtent::TimeMs(length), Some(WindowExtent::Rows(slide))) => Made::sliding(ms(length), rows(slide)),
-        (WindowExtent::Rows(length), Some(WindowExtent::TimeMs(slide))) => Made::sliding(rows(length), ms(slide)),
-        (WindowExtent::Rows(length), Some(WindowExtent::Rows(slide))) => Made::sliding(rows(length), rows(slide)),
+        (WindowExtent::TimeMs(length), None) => Window::per_tuple(ms(length)),
+        (WindowExtent::Rows(length), None) => Window::per_tuple(rows(length)),
+        (WindowExtent::TimeMs(length), Some(WindowExtent::TimeMs(slide))) => Window::sliding(ms(length), ms(slide)),
+        (WindowExtent::TimeMs(length), Some(WindowExtent::Rows(slide))) => Window::sliding(ms(length), rows(slide)),
+        (WindowExtent::Rows(length), Some(WindowExtent::TimeMs(slide))) => Window::sliding(rows(length), ms(slide)),
+        (WindowExtent::Rows(length), Some(WindowExtent::Rows(slide))) => Window::sliding(rows(length), rows(slide)),
     }
 }
 

@@ -7,8 +7,10 @@ use super::config::{self, ConfigMap, check_setting};
 use super::definition::{BeanDefinition, ComponentDefinition, Definition, Reference, StreamDefinition, unique_ids};
 use super::error::{FluxError, Place};
 use super::grouping::Grouping;
-use super::kind::{ComponentKind, Role, kind_of, native_of};
+use super::kind::{BuiltIn, ComponentKind, Role, kind_of, native_of};
 use super::model::{Component, DEFAULT_STREAM, FluxTopology, Hook, Stream};
+use crate::windowed::Window;
+use crate::{Config, Error};
 
 /// Storm has files and directories named after topologies, and refuses names with these characters.
 const NAME_EXCLUDES: [char; 4] = ['/', '.', ':', '\\'];
@@ -24,13 +26,14 @@ pub(super) fn build(
     refuse_source(definition)?;
     let (name, config) = (name(definition)?, config::checked(&definition.config)?);
     let beans = Beans::new(&definition.components)?;
-    let mut builder = Builder { beans, is_registered, notes };
+    let mut builder = Builder { beans, is_registered, config: &config, notes };
     unique_ids(definition.spouts.iter().chain(&definition.bolts).map(|component| &component.bean))?;
     let spouts = builder.components(&definition.spouts, Role::Spout)?;
     let bolts = builder.components(&definition.bolts, Role::Bolt)?;
     let streams = definition.streams.iter().map(|stream| builder.stream(stream)).collect::<Result<_, _>>()?;
     let worker_hooks = builder.hooks(&definition.worker_hooks)?;
-    let topology = FluxTopology { name, config, spouts, bolts, streams, worker_hooks, notes: builder.notes };
+    let notes = builder.notes;
+    let topology = FluxTopology { name, config, spouts, bolts, streams, worker_hooks, notes };
     check_graph(definition, &topology)?;
     Ok(topology)
 }
@@ -59,6 +62,8 @@ fn name(definition: &Definition) -> Result<String, FluxError> {
 struct Builder<'a> {
     beans: Beans<'a>,
     is_registered: &'a dyn Fn(&str) -> bool,
+    /// The topology's.
+    config: &'a ConfigMap,
     notes: Vec<String>,
 }
 
@@ -87,6 +92,14 @@ impl Builder<'_> {
         let kind = kind_of(bean, role, instance, self.is_registered)?;
         let mut config = config_by_methods(&kind, bean)?;
         config.extend(config::checked(&definition.config)?);
+        let place = &bean.place;
+        let idle = config.keys().filter(|key| config::is_of_topology(key));
+        self.notes
+            .extend(idle.map(|key| format!("{place}: component {id:?}: {key} ignored, it is of the whole topology")));
+        if matches!(kind, ComponentKind::BuiltIn { built_in: BuiltIn::Window { .. }, .. }) {
+            check_window(self.config, &config)
+                .map_err(|error| place.error(format!("component {id:?}: {}", reason(error))))?;
+        }
         let (class_name, place) = (bean.class_name.clone(), place.clone());
         Ok(Component { id: id.clone(), class_name, kind, parallelism, tasks, config, place })
     }
@@ -115,6 +128,22 @@ impl Builder<'_> {
             hooks.push(Hook { id: bean.id.clone(), instance });
         }
         Ok(hooks)
+    }
+}
+
+/// The configuration of a component under a topology's says which windows.
+fn check_window(topology: &ConfigMap, component: &ConfigMap) -> crate::Result<()> {
+    let config = |settings: &ConfigMap| {
+        settings.iter().try_fold(Config::default(), |config, (key, value)| config.with(key, value.clone()))
+    };
+    Window::from_config(&config(topology)?.overlaid(&config(component)?)).map(drop)
+}
+
+/// An error without what its kind says: the place says that.
+fn reason(error: Error) -> String {
+    match error {
+        Error::InvalidTopology(reason) => reason,
+        error => error.to_string(),
     }
 }
 

@@ -42,7 +42,7 @@ fn what(kind: &ComponentKind) -> String {
             BuiltIn::Stream { relation } => format!("stream {relation}"),
             BuiltIn::Sql { query } => format!("sql {}", one_line(query.as_deref().unwrap_or_default())),
             BuiltIn::Insert { table } => format!("insert {table}"),
-            BuiltIn::Window => "window".to_owned(),
+            BuiltIn::Window { query } => format!("window {}", one_line(query)),
             BuiltIn::Log => "log".to_owned(),
             BuiltIn::TestWords => "test_words".to_owned(),
             BuiltIn::TestWordCount => "test_word_count".to_owned(),

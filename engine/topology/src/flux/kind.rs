@@ -47,8 +47,12 @@ pub enum BuiltIn {
         /// The table's name.
         table: SmolStr,
     },
-    /// `window` (bolt): windows as its properties say.
-    Window,
+    /// `window` (bolt): a query over each window of tuples. Its configuration says by Storm's keys which windows: see
+    /// [`crate::windowed::Window::from_config`], with which it has been checked.
+    Window {
+        /// Its text: over `input`, as of a SQL bolt, with the columns `window_start` and `window_end`.
+        query: SmolStr,
+    },
     /// `log` (bolt): writes tuples to the log.
     Log,
     /// `test_words` (spout): random words in the field `word`.
@@ -110,7 +114,7 @@ impl ComponentKind {
             ComponentKind::Shell(shell) => Some(shell.streams.clone()),
             ComponentKind::Native(_) => None,
             ComponentKind::BuiltIn { built_in, .. } => match built_in {
-                BuiltIn::Stream { .. } | BuiltIn::Sql { .. } | BuiltIn::Window => None,
+                BuiltIn::Stream { .. } | BuiltIn::Sql { .. } | BuiltIn::Window { .. } => None,
                 BuiltIn::Insert { .. } | BuiltIn::Log => Some(Vec::new()),
                 BuiltIn::TestWords => default(&["word"]),
                 BuiltIn::TestWordCount => default(&["word", "count"]),
@@ -208,7 +212,11 @@ fn built_in(name: &str, instance: &Instance) -> Result<BuiltIn, String> {
         ("sql", _) => wrong("the text of a query, or none"),
         ("insert", [Value::Text(table)]) => Ok(BuiltIn::Insert { table: table.clone() }),
         ("insert", _) => wrong("the name of a table"),
-        ("window", []) => Ok(BuiltIn::Window),
+        ("window", [Value::Text(_)]) if !instance.properties.is_empty() => {
+            Err("window has no properties: its config says which windows".to_owned())
+        }
+        ("window", [Value::Text(query)]) => Ok(BuiltIn::Window { query: query.clone() }),
+        ("window", _) => wrong("the text of a query"),
         ("log", []) => Ok(BuiltIn::Log),
         // Storm's spout takes a flag that says whether it may have several tasks; here it always may.
         ("test_words", [] | [Value::Bool(_)]) => Ok(BuiltIn::TestWords),

@@ -120,6 +120,19 @@ fn a_component_value_overrides_the_topology_value() {
 }
 
 #[test]
+fn a_setting_of_the_topology_has_no_effect_on_a_component() {
+    let text = "
+name: x
+config: {topology.workers: 2}
+spouts: [{id: words, className: test_words, config: {topology.workers: 3, topology.debug: true}}]
+bolts: [{id: log, className: log}]
+streams: [{from: words, to: log, grouping: {type: SHUFFLE}}]
+";
+    let notes = parse("t.yaml", text, &options()).unwrap().notes;
+    assert_eq!(notes, ["t.yaml:4:10: component \"words\": topology.workers ignored, it is of the whole topology"]);
+}
+
+#[test]
 fn multilang_word_count_is_read() {
     let topology = parse_file("shell.yaml", &options()).unwrap();
     let ComponentKind::Shell(spout) = &component(&topology, "sentences").kind else { panic!("not a shell") };
@@ -198,10 +211,9 @@ fn built_ins_are_read_with_arguments_and_properties() {
     assert_eq!(built_in("orders").0, BuiltIn::Stream { relation: "shop.orders".into() });
     assert_eq!(built_in("prices").0, BuiltIn::Sql { query: Some("SELECT item, price FROM prices".into()) });
     assert_eq!(built_in("write").0, BuiltIn::Insert { table: "totals".into() });
-    let (window, properties) = built_in("last");
-    assert_eq!(window, BuiltIn::Window);
-    assert_eq!(properties["length"], Value::from("10s"));
-    assert_eq!(properties["by"], list(&["item".into()]));
+    let query = "SELECT item, max(price) AS price FROM input GROUP BY item";
+    assert_eq!(built_in("last").0, BuiltIn::Window { query: query.into() });
+    assert_eq!(component(&topology, "last").config["topology.bolts.window.length.duration.ms"], Value::Int(10_000));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! A `Grouping` is what a topology declares, a `Grouper` what one emitting task keeps for one subscriber.
 
 mod balance;
+mod jitter_aware;
 mod key;
 mod load_aware;
 mod partial_key;
@@ -14,6 +15,7 @@ use crate::anchor::EdgeIds;
 use crate::stream::TaskId;
 use crate::{Fields, Value};
 
+pub use jitter_aware::{JitterAware, Jitters};
 pub use key::key_hash;
 
 use self::load_aware::LoadAware;

@@ -8,12 +8,10 @@ use tempfile::TempDir;
 
 use super::Launch;
 use crate::stream::Streams;
-use crate::{Config, Failure, Outcome, Value};
+use crate::{Config, Failure, Outcome};
 
-/// Storm's `topology.shellbolt.max.pending`.
-const PENDING_MAX: usize = 100;
-/// Storm's `topology.subprocess.timeout.secs`, where nothing is set.
-const TIMEOUT: Duration = Duration::from_secs(30);
+/// A child has at least so long to begin: an interpreter that starts for the first time can be slow.
+const HANDSHAKE_WAIT_MIN: Duration = Duration::from_secs(30);
 
 /// A component in another language: the program, and what the engine can't ask it.
 #[derive(Clone, Debug, Default)]
@@ -44,7 +42,7 @@ impl ShellSpec {
             directory: self.directory.clone(),
             environment: self.environment.clone(),
             tuples_waiting_max: pending_max(config),
-            handshake_wait: timeout(config).max(TIMEOUT),
+            handshake_wait: timeout(config).max(HANDSHAKE_WAIT_MIN),
             ..Launch::new(&self.command)
         }
     }
@@ -68,12 +66,10 @@ fn absolute(directory: &Path) -> Outcome<PathBuf> {
 
 /// How long a child may say nothing when it has been asked something.
 pub(super) fn timeout(config: &Config) -> Duration {
-    let set = config.get("subprocess_timeout").and_then(Value::as_int);
-    set.map_or(TIMEOUT, |ms| Duration::from_millis(ms.unsigned_abs()))
+    config.duration("subprocess_timeout").unwrap_or(HANDSHAKE_WAIT_MIN)
 }
 
 /// How many tuples may wait for a child.
 fn pending_max(config: &Config) -> usize {
-    let set = config.get("shell_max_pending").and_then(Value::as_int);
-    set.and_then(|pending| usize::try_from(pending).ok()).unwrap_or(PENDING_MAX)
+    config.size("shell_max_pending")
 }

@@ -167,6 +167,11 @@ impl<T: Clone> WindowManager<T> {
         &self.queue
     }
 
+    /// Sends all items to their pages; without pages it has no effect.
+    pub fn release(&mut self) -> Result<()> {
+        self.queue.release()
+    }
+
     /// [`WindowManager::add`] in processing time.
     fn add_now(&mut self, item: T, now_ms: i64, fired: &mut Vec<FiredWindow<T>>) -> Result<()> {
         self.advance(now_ms, fired)?;

@@ -11,6 +11,7 @@
 //! - A window without items never fires.
 //! - Every item that was accepted leaves exactly once through `take_expired`.
 
+mod delivered;
 mod expiry;
 mod firing;
 mod manager;

@@ -2,6 +2,9 @@
 
 use std::collections::VecDeque;
 
+use super::Pages;
+use crate::Result;
+
 /// An item and its timestamp.
 pub(super) type Entry<T> = (i64, T);
 
@@ -39,6 +42,16 @@ impl<T> Page<T> {
         }
         self.entries = Some(entries);
         self.dirty = true;
+    }
+
+    /// Sends the entries to the store, which keeps them if it hasn't the same. Gives back how many have left memory.
+    pub(super) fn release(&mut self, store: &mut dyn Pages<T>) -> Result<usize> {
+        let Some(mut entries) = self.entries.take() else { return Ok(0) };
+        if self.dirty {
+            store.store(self.id, entries.make_contiguous())?;
+            (self.stored, self.dirty) = (true, false);
+        }
+        Ok(self.len)
     }
 
     /// Adds an entry that isn't before any other.

@@ -1,11 +1,11 @@
 //! `WindowQueue`: the items behind a window, ordered by timestamp, in pages that can live elsewhere.
 //!
-//! A page holds up to [`PAGE_ITEMS`] items. Positions count from the first item ever added and are never reused; an item
+//! A page holds up to [`PAGE_ITEMS`] items, or as many as its queue was told. Positions count from the first item ever added and are never reused; an item
 //! that is inserted moves those behind it by one.
 //!
 //! Invariants:
 //! - Items are ordered by timestamp, and of equal timestamps by arrival.
-//! - The latest page is always in memory.
+//! - The latest page stays in memory until all are [released](WindowQueue::release).
 //! - After each change at most `items_in_memory_max` items are in memory, plus the latest page and the page just changed.
 //! - Reading a stored page doesn't bring it into memory for good, so iterating is repeatable and needs one page of room.
 
@@ -37,6 +37,7 @@ pub struct WindowQueue<T> {
     first: u64,
     len: usize,
     page_next: u64,
+    page_items: usize,
     items_in_memory: usize,
     items_in_memory_max: usize,
     store: Option<Box<dyn Pages<T>>>,
@@ -50,6 +51,7 @@ impl<T: Clone> WindowQueue<T> {
             first: 0,
             len: 0,
             page_next: 0,
+            page_items: PAGE_ITEMS,
             items_in_memory: 0,
             items_in_memory_max: usize::MAX,
             store: None,
@@ -59,6 +61,13 @@ impl<T: Clone> WindowQueue<T> {
     /// Empty; the oldest pages go to `store` when more than `items_in_memory_max` items are in memory.
     pub fn paged(store: Box<dyn Pages<T>>, items_in_memory_max: usize) -> WindowQueue<T> {
         WindowQueue { store: Some(store), items_in_memory_max, ..WindowQueue::in_memory() }
+    }
+
+    /// With pages of so many items, at least 2. For an empty queue.
+    #[cfg(test)]
+    pub(super) fn with_page_items(self, items: usize) -> WindowQueue<T> {
+        assert!(self.is_empty() && items >= 2);
+        WindowQueue { page_items: items, ..self }
     }
 
     /// How many items there are.
@@ -92,7 +101,7 @@ impl<T: Clone> WindowQueue<T> {
         self.items_in_memory += 1;
         if let Some(Page { len, ts_max, dirty, entries: Some(entries), .. }) = self.pages.back_mut()
             && ts >= *ts_max
-            && *len < PAGE_ITEMS
+            && *len < self.page_items
         {
             *dirty = true;
             Page::push(entries, len, ts_max, (ts, item));
@@ -118,6 +127,15 @@ impl<T: Clone> WindowQueue<T> {
                 self.pages[0].put(entries);
                 self.evict(0)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Sends all items to the store, if there is one: none stays in memory until the next change.
+    pub fn release(&mut self) -> Result<()> {
+        let Some(store) = &mut self.store else { return Ok(()) };
+        for page in &mut self.pages {
+            self.items_in_memory -= page.release(store.as_mut())?;
         }
         Ok(())
     }
@@ -167,16 +185,16 @@ impl<T: Clone> WindowQueue<T> {
     fn insert_elsewhere(&mut self, entry: Entry<T>) -> Result<()> {
         let behind = self.pages.partition_point(|page| page.ts_min <= entry.0);
         let page = behind.saturating_sub(1);
-        let goes_last = self.pages.back().is_none_or(|last| entry.0 >= last.ts_max);
-        if goes_last {
+        let begins_page = self.pages.back().is_none_or(|last| entry.0 >= last.ts_max && last.len >= self.page_items);
+        if begins_page {
             self.insert_page(self.pages.len(), VecDeque::from([entry]));
             return self.evict(self.pages.len() - 1);
         }
         let mut entries = self.take_entries(page)?;
         let place = entries.partition_point(|(ts, _)| *ts <= entry.0);
         entries.insert(place, entry);
-        if entries.len() > PAGE_ITEMS {
-            let upper = entries.split_off(PAGE_ITEMS / 2);
+        if entries.len() > self.page_items {
+            let upper = entries.split_off(self.page_items / 2);
             self.insert_page(page + 1, upper);
         }
         self.pages[page].put(entries);
@@ -229,12 +247,7 @@ impl<T: Clone> WindowQueue<T> {
             if self.items_in_memory <= self.items_in_memory_max {
                 return Ok(());
             }
-            let Some(mut entries) = page.entries.take() else { continue };
-            if page.dirty {
-                store.store(page.id, entries.make_contiguous())?;
-                (page.stored, page.dirty) = (true, false);
-            }
-            self.items_in_memory -= page.len;
+            self.items_in_memory -= page.release(store.as_mut())?;
         }
         Ok(())
     }

@@ -1,23 +1,29 @@
-//! `SessionManager`: windows of items that follow one another closely.
+//! `SessionManager`: windows of items that follow one another closely, over one queue.
+//!
+//! The queue is ordered by timestamp, so a session is a range of it, and sessions that become one are one range: what is in memory of a session
+//! besides the queue's own pages is where it begins and ends.
 //!
 //! Invariants:
 //! - Items at most `gap` apart are in one session; sessions are ordered and more than `gap` apart.
+//! - The sessions' ranges are the whole queue, without gaps.
 //! - A session fires when the watermark, or the time, is greater than its last timestamp plus the gap: up to then an item
 //!   could still be accepted that prolongs it.
 //! - Sessions that the watermark has passed have fired; with allowed lateness they stay until no accepted item can reach them.
 
 use std::collections::VecDeque;
 
-use super::{FiredWindow, SessionSnapshot, SessionSpec, SessionState, WindowTime};
+use super::delivered::Delivered;
+use super::{FiredWindow, SessionSnapshot, SessionSpec, SessionState, WindowQueue, WindowTime};
+use crate::Result;
 
-/// An item, its timestamp, and whether a fired window has held it.
-type Entry<T> = (i64, T, bool);
-
-/// One session: at least one entry, ordered by timestamp and then by arrival.
-struct Session<T> {
-    entries: Vec<Entry<T>>,
-    first: i64,
-    last: i64,
+/// One session: at least one item.
+struct Session {
+    /// The position of its first item.
+    start: u64,
+    len: u64,
+    first_ts: i64,
+    last_ts: i64,
+    delivered: Delivered,
 }
 
 /// Session windows over items of type `T`.
@@ -27,19 +33,27 @@ struct Session<T> {
 /// fired to one that is still open, they become one open session, which fires when it is complete.
 ///
 /// A fired session's items leave with it, or, with allowed lateness, when no accepted item can reach it any more.
+///
+/// After an error, which only a queue's [`super::Pages`] can cause, the content is undefined: go back to a snapshot.
 pub struct SessionManager<T> {
     gap_ms: i64,
     time: WindowTime,
-    sessions: VecDeque<Session<T>>,
+    queue: WindowQueue<T>,
+    sessions: VecDeque<Session>,
     watermark: i64,
     left: Vec<T>,
 }
 
 impl<T: Clone> SessionManager<T> {
-    /// Without items.
+    /// Without items, in memory.
     pub fn new(spec: SessionSpec, time: WindowTime) -> SessionManager<T> {
+        SessionManager::with_queue(spec, time, WindowQueue::in_memory())
+    }
+
+    /// As [`SessionManager::new`] over an empty queue, which may be paged.
+    pub fn with_queue(spec: SessionSpec, time: WindowTime, queue: WindowQueue<T>) -> SessionManager<T> {
         let gap_ms = spec.gap_ms();
-        SessionManager { gap_ms, time, sessions: VecDeque::new(), watermark: i64::MIN, left: Vec::new() }
+        SessionManager { gap_ms, time, queue, sessions: VecDeque::new(), watermark: i64::MIN, left: Vec::new() }
     }
 
     /// Whether an item with this timestamp comes too late to be added. Never in processing time.
@@ -51,35 +65,37 @@ impl<T: Clone> SessionManager<T> {
     }
 
     /// Adds an item; in processing time `ts` is now, and sessions that are due before it fire first. Gives a late item back.
-    pub fn add(&mut self, item: T, ts: i64, fired: &mut Vec<FiredWindow<T>>) -> Option<T> {
+    pub fn add(&mut self, item: T, ts: i64, fired: &mut Vec<FiredWindow<T>>) -> Result<Option<T>> {
         if self.is_late(ts) {
-            return Some(item);
+            return Ok(Some(item));
         }
         let ts = match self.time {
             WindowTime::Event(_) => ts,
             WindowTime::Processing => {
-                self.advance(ts, fired);
+                self.advance(ts, fired)?;
                 self.watermark
             }
         };
-        let place = self.join((ts, item, false));
+        let place = self.join(item, ts)?;
         if self.is_complete(&self.sessions[place]) {
-            fired.push(self.sessions[place].fire(self.gap_ms));
+            fired.push(self.fire(place)?);
         }
-        None
+        Ok(None)
     }
 
     /// Event time has come to `ts`: fires what is complete. Without effect in processing time or when `ts` is behind.
-    pub fn on_watermark(&mut self, ts: i64, fired: &mut Vec<FiredWindow<T>>) {
-        if self.time != WindowTime::Processing {
-            self.advance(ts, fired);
+    pub fn on_watermark(&mut self, ts: i64, fired: &mut Vec<FiredWindow<T>>) -> Result<()> {
+        match self.time {
+            WindowTime::Event(_) => self.advance(ts, fired),
+            WindowTime::Processing => Ok(()),
         }
     }
 
     /// It is `now_ms`: fires what is due. Without effect in event time.
-    pub fn on_time(&mut self, now_ms: i64, fired: &mut Vec<FiredWindow<T>>) {
-        if self.time == WindowTime::Processing {
-            self.advance(now_ms, fired);
+    pub fn on_time(&mut self, now_ms: i64, fired: &mut Vec<FiredWindow<T>>) -> Result<()> {
+        match self.time {
+            WindowTime::Processing => self.advance(now_ms, fired),
+            WindowTime::Event(_) => Ok(()),
         }
     }
 
@@ -110,19 +126,48 @@ impl<T: Clone> SessionManager<T> {
         self.sessions.is_empty()
     }
 
-    /// A copy of the state.
-    pub fn snapshot(&self) -> SessionSnapshot<T> {
-        let sessions = self.sessions.iter().map(|session| SessionState { entries: session.entries.clone() }).collect();
-        SessionSnapshot { sessions, watermark: self.watermark, left: self.left.clone() }
+    /// The queue behind the sessions.
+    pub fn queue(&self) -> &WindowQueue<T> {
+        &self.queue
     }
 
-    /// A manager that goes on where the snapshot was taken.
-    pub fn restore(spec: SessionSpec, time: WindowTime, snapshot: SessionSnapshot<T>) -> SessionManager<T> {
-        let mut manager = SessionManager::new(spec, time);
-        manager.sessions = snapshot.sessions.into_iter().filter_map(|state| Session::of(state.entries)).collect();
+    /// Sends all items to their pages; without pages it has no effect.
+    pub fn release(&mut self) -> Result<()> {
+        self.queue.release()
+    }
+
+    /// A copy of the state. Reads every page.
+    pub fn snapshot(&self) -> Result<SessionSnapshot<T>> {
+        let state = |session: &Session| {
+            let (mut entries, mut is_delivered) = (Vec::new(), session.delivered.flags());
+            self.queue.visit(session.start..session.start + session.len, |ts, item| {
+                entries.push((ts, item.clone(), is_delivered()));
+            })?;
+            Ok(SessionState { entries })
+        };
+        let sessions = self.sessions.iter().map(state).collect::<Result<_>>()?;
+        Ok(SessionSnapshot { sessions, watermark: self.watermark, left: self.left.clone() })
+    }
+
+    /// A manager that goes on where the snapshot was taken, over an empty queue.
+    pub fn restore(
+        spec: SessionSpec,
+        time: WindowTime,
+        queue: WindowQueue<T>,
+        snapshot: SessionSnapshot<T>,
+    ) -> Result<SessionManager<T>> {
+        let mut manager = SessionManager::with_queue(spec, time, queue);
+        for SessionState { entries } in snapshot.sessions {
+            let (Some((first_ts, ..)), Some((last_ts, ..))) = (entries.first(), entries.last()) else { continue };
+            let (first_ts, last_ts) = (*first_ts, *last_ts);
+            let delivered = Delivered::of(entries.iter().map(|(.., delivered)| *delivered));
+            let (start, len) = (manager.queue.end(), entries.len() as u64);
+            manager.sessions.push_back(Session { start, len, first_ts, last_ts, delivered });
+            entries.into_iter().try_for_each(|(ts, item, _)| manager.queue.insert(item, ts))?;
+        }
         manager.watermark = snapshot.watermark;
         manager.left = snapshot.left;
-        manager
+        Ok(manager)
     }
 
     /// The least timestamp that is still accepted.
@@ -134,104 +179,95 @@ impl<T: Clone> SessionManager<T> {
     }
 
     /// Whether the watermark has passed a session.
-    fn is_complete(&self, session: &Session<T>) -> bool {
+    fn is_complete(&self, session: &Session) -> bool {
         session.end(self.gap_ms) < self.watermark
     }
 
     /// The watermark or the time has come to `ts`.
-    fn advance(&mut self, ts: i64, fired: &mut Vec<FiredWindow<T>>) {
+    fn advance(&mut self, ts: i64, fired: &mut Vec<FiredWindow<T>>) -> Result<()> {
         if ts <= self.watermark {
-            return;
+            return Ok(());
         }
-        let gap_ms = self.gap_ms;
         let from = self.sessions.partition_point(|session| self.is_complete(session));
         self.watermark = ts;
         let to = self.sessions.partition_point(|session| self.is_complete(session));
-        fired.extend(self.sessions.range_mut(from..to).map(|session| session.fire(gap_ms)));
-        let horizon = self.horizon();
+        for place in from..to {
+            fired.push(self.fire(place)?);
+        }
+        let (horizon, gap_ms) = (self.horizon(), self.gap_ms);
         let unreachable = self.sessions.partition_point(|session| session.end(gap_ms) < horizon);
-        let left = self.sessions.drain(..unreachable).flat_map(|session| session.entries);
-        self.left.extend(left.map(|(_, item, _)| item));
+        let items = self.sessions.drain(..unreachable).map(|session| session.len).sum();
+        let left = &mut self.left;
+        self.queue.pop_front(items, |item| left.push(item))
     }
 
-    /// Puts an entry into the sessions it reaches, which become one, or into one of its own. Says which.
-    fn join(&mut self, entry: Entry<T>) -> usize {
-        let ts = entry.0;
-        let behind = self.sessions.partition_point(|session| session.first <= ts);
-        let reaches = |session: &Session<T>| session.distance(ts) <= self.gap_ms as u64;
+    /// Puts an item into the sessions it reaches, which become one, or into one of its own. Says which.
+    fn join(&mut self, item: T, ts: i64) -> Result<usize> {
+        let behind = self.sessions.partition_point(|session| session.first_ts <= ts);
+        let reaches = |session: &Session| session.distance(ts) <= self.gap_ms as u64;
         let joins_before = behind > 0 && reaches(&self.sessions[behind - 1]);
         let joins_after = self.sessions.get(behind).is_some_and(reaches);
-        match (joins_before, joins_after) {
-            (false, false) => {
-                self.sessions.insert(behind, Session { entries: vec![entry], first: ts, last: ts });
-                return behind;
+        let place = if joins_before { behind - 1 } else { behind };
+        if joins_before || joins_after {
+            let session = &mut self.sessions[place];
+            if !session.delivered.is_empty() {
+                // Where in the session; behind its last item no page need be read for it.
+                let at =
+                    if ts >= session.last_ts { session.len } else { self.queue.position_after(ts)? - session.start };
+                session.delivered.insert(at);
             }
-            (false, true) => {
-                self.sessions[behind].insert(entry);
-                return behind;
-            }
-            (true, false) => self.sessions[behind - 1].insert(entry),
-            (true, true) => {
-                let later = self.sessions.remove(behind);
-                let session = &mut self.sessions[behind - 1];
-                session.insert(entry);
-                session.append(later.into_iter().flat_map(|later| later.entries));
-            }
+            session.len += 1;
+            session.first_ts = session.first_ts.min(ts);
+            session.last_ts = session.last_ts.max(ts);
+        } else {
+            let start = self.sessions.get(place).map_or(self.queue.end(), |session| session.start);
+            let session = Session { start, len: 1, first_ts: ts, last_ts: ts, delivered: Delivered::default() };
+            self.sessions.insert(place, session);
         }
-        behind - 1
+        self.queue.insert(item, ts)?;
+        self.sessions.range_mut(place + 1..).for_each(|session| session.start += 1);
+        if joins_before
+            && joins_after
+            && let Some(later) = self.sessions.remove(behind)
+        {
+            self.sessions[place].append(later);
+        }
+        Ok(place)
+    }
+
+    /// Hands a session over.
+    fn fire(&mut self, place: usize) -> Result<FiredWindow<T>> {
+        let session = &mut self.sessions[place];
+        let (mut items, mut new) = (Vec::with_capacity(session.len as usize), Vec::new());
+        let mut is_delivered = session.delivered.flags();
+        self.queue.visit(session.start..session.start + session.len, |_, item| {
+            items.push(item.clone());
+            if !is_delivered() {
+                new.push(item.clone());
+            }
+        })?;
+        drop(is_delivered);
+        session.delivered.set_all(session.len);
+        let (start, end) = (Some(session.first_ts), session.end(self.gap_ms));
+        Ok(FiredWindow { items, new, expired: Vec::new(), start, end })
     }
 }
 
-impl<T: Clone> Session<T> {
-    /// From entries in order; `None` without any.
-    fn of(entries: Vec<Entry<T>>) -> Option<Session<T>> {
-        let (first, last) = (entries.first()?.0, entries.last()?.0);
-        Some(Session { entries, first, last })
-    }
-
+impl Session {
     /// After which moment nothing can join it.
     fn end(&self, gap_ms: i64) -> i64 {
-        self.last.saturating_add(gap_ms)
+        self.last_ts.saturating_add(gap_ms)
     }
 
     /// How far a timestamp is outside.
     fn distance(&self, ts: i64) -> u64 {
-        ts.abs_diff(ts.clamp(self.first, self.last))
+        ts.abs_diff(ts.clamp(self.first_ts, self.last_ts))
     }
 
-    /// Adds an entry behind those with timestamps up to its own.
-    fn insert(&mut self, entry: Entry<T>) {
-        let ts = entry.0;
-        if ts >= self.last {
-            self.entries.push(entry);
-        } else {
-            let place = self.entries.partition_point(|(at, _, _)| *at <= ts);
-            self.entries.insert(place, entry);
-        }
-        self.first = self.first.min(ts);
-        self.last = self.last.max(ts);
-    }
-
-    /// Adds entries that come after all.
-    fn append(&mut self, later: impl Iterator<Item = Entry<T>>) {
-        self.entries.extend(later);
-        self.last = self.entries.last().map_or(self.last, |(ts, _, _)| *ts);
-    }
-
-    /// Hands it over.
-    fn fire(&mut self, gap_ms: i64) -> FiredWindow<T> {
-        let mut new = Vec::new();
-        for (_, item, delivered) in &mut self.entries {
-            if !std::mem::replace(delivered, true) {
-                new.push(item.clone());
-            }
-        }
-        FiredWindow {
-            items: self.entries.iter().map(|(_, item, _)| item.clone()).collect(),
-            new,
-            expired: Vec::new(),
-            start: Some(self.first),
-            end: self.end(gap_ms),
-        }
+    /// The session behind it becomes part of it.
+    fn append(&mut self, later: Session) {
+        self.delivered.append(self.len, later.delivered);
+        self.len += later.len;
+        self.last_ts = later.last_ts;
     }
 }

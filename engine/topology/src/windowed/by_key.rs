@@ -3,14 +3,18 @@
 //! Invariants:
 //! - In event time all keys have heard of the same watermark.
 //! - `timers` holds, of each key that has one, the time at which it must be called.
+//! - With a bound on items in memory no more are there after a call, but for those of the key at hand; the keys that were not used for longest
+//!   have theirs in pages.
 //! - A key without tuples is forgotten where a new one in its place would fire the same windows; its number isn't used again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use super::content::{Added, Content};
 use super::item::Item;
 use super::journal::Journal;
+use super::residents::Residents;
 use super::spill::{SpillDirectory, SpillPages};
 use super::window::Shape;
 use crate::window::{FiredWindow, WindowQueue, WindowTime};
@@ -40,8 +44,9 @@ pub(super) struct Outcomes {
 pub(super) struct WindowsByKey {
     pub shape: Shape,
     pub time: WindowTime,
-    /// Where pages go, and how many items of a key stay in memory.
+    /// Where pages go, and how many items stay in memory.
     spill: Option<(Arc<SpillDirectory>, usize)>,
+    residents: Residents,
     keyed: bool,
     ids: HashMap<Arc<[Value]>, u64>,
     entries: BTreeMap<u64, Entry>,
@@ -64,6 +69,7 @@ impl WindowsByKey {
             shape,
             time,
             spill,
+            residents: Residents::default(),
             keyed,
             ids: HashMap::new(),
             entries: BTreeMap::new(),
@@ -88,30 +94,34 @@ impl WindowsByKey {
             journal.note_added(id, *ts, item);
         }
         outcomes.take_from(id, entry, scratch);
-        self.forget_if_replaceable(id);
+        self.settle(id)?;
         Ok(added)
     }
 
-    /// Event time has come to `ts`. After an error the content is undefined.
-    pub fn on_watermark(&mut self, ts: i64) -> Result<()> {
+    /// Event time has come to `ts`. What that brings about is handed out after each key: all keys' windows need not be in memory at once. After an
+    /// error the content is undefined.
+    pub fn on_watermark(&mut self, ts: i64, hand_out: &mut dyn FnMut(&mut Outcomes)) -> Result<()> {
         self.watermark = Some(ts);
-        for (id, entry) in &mut self.entries {
+        let mut from = Bound::Unbounded;
+        // Each key anew: while it is worked on others may give their items up.
+        while let Some((&id, entry)) = self.entries.range_mut((from, Bound::Unbounded)).next() {
             entry.content.on_watermark(ts, &mut self.scratch)?;
-            self.outcomes.take_from(*id, entry, &mut self.scratch);
+            self.outcomes.take_from(id, entry, &mut self.scratch);
+            hand_out(&mut self.outcomes);
+            self.settle(id)?;
+            from = Bound::Excluded(id);
         }
-        let replaceable = self.entries.iter().filter(|(_, entry)| entry.content.is_replaceable(self.shape));
-        let replaceable: Vec<u64> = replaceable.map(|(id, _)| *id).collect();
-        replaceable.into_iter().for_each(|id| self.forget_if_replaceable(id));
         Ok(())
     }
 
-    /// It is `now_ms`. After an error the content is undefined.
-    pub fn on_time(&mut self, now_ms: i64) -> Result<()> {
+    /// It is `now_ms`. Hands out as [`WindowsByKey::on_watermark`]. After an error the content is undefined.
+    pub fn on_time(&mut self, now_ms: i64, hand_out: &mut dyn FnMut(&mut Outcomes)) -> Result<()> {
         while let Some(&(_, id)) = self.outcomes.timers.first().filter(|(due, _)| *due <= now_ms) {
             let entry = self.entries.get_mut(&id).expect("a forgotten key has no timer");
             entry.content.on_time(now_ms, &mut self.scratch)?;
             self.outcomes.take_from(id, entry, &mut self.scratch);
-            self.forget_if_replaceable(id);
+            hand_out(&mut self.outcomes);
+            self.settle(id)?;
         }
         Ok(())
     }
@@ -141,6 +151,7 @@ impl WindowsByKey {
         self.entries.clear();
         self.ids.clear();
         self.scratch.clear();
+        self.residents = Residents::default();
         self.outcomes = Outcomes { journal: self.outcomes.journal.take(), ..Outcomes::default() };
     }
 
@@ -179,6 +190,27 @@ impl WindowsByKey {
             entry.content.on_watermark(watermark, &mut self.scratch)?;
         }
         self.outcomes.take_from(id, entry, &mut self.scratch);
+        self.make_room(id)
+    }
+
+    /// After a change of a key: forgets it if it can be, and otherwise makes room for it.
+    fn settle(&mut self, id: u64) -> Result<()> {
+        self.forget_if_replaceable(id);
+        self.make_room(id)
+    }
+
+    /// Sends items of other keys than `id` to their pages until memory is within its bound. The key's own queue keeps to the bound too.
+    fn make_room(&mut self, id: u64) -> Result<()> {
+        let Some((_, items_max)) = self.spill else { return Ok(()) };
+        let items = self.entries.get(&id).map_or(0, |entry| entry.content.items_in_memory());
+        self.residents.note(id, items);
+        while self.residents.items() > items_max {
+            let Some(oldest) = self.residents.oldest_but(id) else { return Ok(()) };
+            if let Some(entry) = self.entries.get_mut(&oldest) {
+                entry.content.release()?;
+            }
+            self.residents.note(oldest, 0);
+        }
         Ok(())
     }
 
@@ -212,6 +244,66 @@ impl Outcomes {
                 self.timers.remove(&(before, id));
             }
             self.timers.extend(due.map(|due| (due, id)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::TaskId;
+    use crate::window::{EventTime, PAGE_ITEMS, SessionSpec};
+
+    const ITEMS_MAX: usize = 50;
+
+    fn sessions(directory: &std::path::Path, journal: Option<Journal>) -> WindowsByKey {
+        let shape = Shape::Sessions(SessionSpec::new(100).unwrap());
+        let time = WindowTime::Event(EventTime::default());
+        let spill = Arc::new(SpillDirectory::create(directory, "sessions").unwrap());
+        WindowsByKey::new(shape, time, true, Some((spill, ITEMS_MAX)), journal)
+    }
+
+    /// The bound is that of all keys together, also when most have fewer items than a page, and what fires comes a key at a time.
+    #[test]
+    fn a_bound_on_items_in_memory_is_that_of_all_keys() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut windows = sessions(directory.path(), None);
+        let (keys, each) = (200, 20);
+        for number in 0..keys * each {
+            let key = Value::Int((number % keys) as i64);
+            let item = Item::new(number, 0, TaskId(1), [Value::Int(number as i64)].into()).unwrap();
+            assert!(matches!(windows.add(&[key], item, (number / keys) as i64), Ok(Added::At(_))));
+            let in_memory: usize = windows.entries.values().map(|entry| entry.content.items_in_memory()).sum();
+            assert_eq!(in_memory, windows.residents.items());
+            assert!(in_memory <= ITEMS_MAX, "{in_memory} after {number}");
+        }
+        let mut fired = Vec::new();
+        windows
+            .on_watermark(1000, &mut |outcomes| {
+                assert_eq!(outcomes.fired.len(), 1, "one key's windows at a time");
+                fired.append(&mut outcomes.fired);
+            })
+            .unwrap();
+        for (place, (key, window)) in (0..).zip(&fired) {
+            let numbers: Vec<u64> = window.items.iter().map(|item| item.number).collect();
+            assert_eq!((key[0].as_int(), numbers), (Some(place), (0..each).map(|n| n * keys + place as u64).collect()));
+        }
+        assert_eq!((fired.len() as u64, windows.outcomes.left.len() as u64), (keys, keys * each));
+        assert_eq!((windows.residents.items(), windows.entries.len()), (0, 0));
+        let own = std::fs::read_dir(directory.path()).unwrap().next().unwrap().unwrap().path();
+        assert_eq!(std::fs::read_dir(own).unwrap().count(), 0, "pages of sessions that have left are removed");
+    }
+
+    /// One key alone has the bound, its latest page and the one that was changed.
+    #[test]
+    fn one_key_that_is_large_keeps_to_the_bound() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut windows = sessions(directory.path(), None);
+        for number in 0..5 * PAGE_ITEMS as u64 {
+            let item = Item::new(number, 0, TaskId(1), [Value::Null].into()).unwrap();
+            let ts = number as i64 - if number % 7 == 0 { number as i64 / 2 } else { 0 };
+            windows.add(&[], item, ts).unwrap();
+            assert!(windows.residents.items() <= ITEMS_MAX + 2 * PAGE_ITEMS);
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::window::{FiredWindow, SessionManager, WindowManager, WindowQueue, Win
 /// The windows of one key.
 pub(super) enum Content {
     Windows(Box<WindowManager<Item>>),
-    Sessions(SessionManager<Item>),
+    Sessions(Box<SessionManager<Item>>),
 }
 
 /// What has become of an item.
@@ -20,11 +20,11 @@ pub(super) enum Added {
 }
 
 impl Content {
-    /// Without items; `queue` is for windows.
+    /// Without items, over an empty queue.
     pub fn new(shape: Shape, time: WindowTime, queue: WindowQueue<Item>) -> Result<Content> {
         Ok(match shape {
             Shape::Windows(spec) => Content::Windows(Box::new(WindowManager::with_queue(spec, time, queue)?)),
-            Shape::Sessions(spec) => Content::Sessions(SessionManager::new(spec, time)),
+            Shape::Sessions(spec) => Content::Sessions(Box::new(SessionManager::with_queue(spec, time, queue))),
         })
     }
 
@@ -32,7 +32,7 @@ impl Content {
     pub fn add(&mut self, item: Item, ts: i64, time: WindowTime, fired: &mut Vec<FiredWindow<Item>>) -> Result<Added> {
         let late = match self {
             Content::Windows(windows) => windows.add(item, ts, fired)?,
-            Content::Sessions(sessions) => sessions.add(item, ts, fired),
+            Content::Sessions(sessions) => sessions.add(item, ts, fired)?,
         };
         if late.is_some() {
             return Ok(Added::Late);
@@ -50,10 +50,7 @@ impl Content {
     pub fn on_watermark(&mut self, ts: i64, fired: &mut Vec<FiredWindow<Item>>) -> Result<()> {
         match self {
             Content::Windows(windows) => windows.on_watermark(ts, fired),
-            Content::Sessions(sessions) => {
-                sessions.on_watermark(ts, fired);
-                Ok(())
-            }
+            Content::Sessions(sessions) => sessions.on_watermark(ts, fired),
         }
     }
 
@@ -61,10 +58,7 @@ impl Content {
     pub fn on_time(&mut self, now_ms: i64, fired: &mut Vec<FiredWindow<Item>>) -> Result<()> {
         match self {
             Content::Windows(windows) => windows.on_time(now_ms, fired),
-            Content::Sessions(sessions) => {
-                sessions.on_time(now_ms, fired);
-                Ok(())
-            }
+            Content::Sessions(sessions) => sessions.on_time(now_ms, fired),
         }
     }
 
@@ -81,6 +75,22 @@ impl Content {
         match self {
             Content::Windows(windows) => windows.take_expired(),
             Content::Sessions(sessions) => sessions.take_expired(),
+        }
+    }
+
+    /// How many items are in memory, of those that windows may still hold.
+    pub fn items_in_memory(&self) -> usize {
+        match self {
+            Content::Windows(windows) => windows.queue().items_in_memory(),
+            Content::Sessions(sessions) => sessions.queue().items_in_memory(),
+        }
+    }
+
+    /// Sends all items to their pages.
+    pub fn release(&mut self) -> Result<()> {
+        match self {
+            Content::Windows(windows) => windows.release(),
+            Content::Sessions(sessions) => sessions.release(),
         }
     }
 

@@ -1,8 +1,7 @@
-//! Values and items as bytes, for checkpoints and spilled pages. What is read is exactly what was written, to the bit of a NaN.
+//! Records of checkpoints and spilled pages as bytes. What is read is exactly what was written, to the bit of a NaN.
 //!
-//! Integers are 8 bytes little endian; lengths are LEB128. Per value a tag byte, then: nothing for null (0), false (1) and true (2); 8 bytes for an
-//! integer (3), a double's bits (4) and a timestamp (5); length and content for text (6) and bytes (7); number of items and the items for a list
-//! (8); number of entries, each a text without tag and a value, for a map (9).
+//! A record is a version byte and its fields: integers of 8 bytes little endian, lengths in LEB128, values as [`value_bytes`] has them. A record of
+//! another version, cut short or with bytes behind its end, is damaged, and told.
 
 use std::sync::Arc;
 
@@ -10,7 +9,15 @@ use smol_str::SmolStr;
 
 use super::item::Item;
 use crate::stream::TaskId;
-use crate::{Error, Result, Value};
+use crate::{Error, Result, Value, value_bytes};
+
+/// The version of every record. None before it had a version byte.
+const VERSION: u8 = 1;
+
+/// A record without fields.
+pub(super) fn record() -> Vec<u8> {
+    vec![VERSION]
+}
 
 /// Appends an unsigned number, short if it is small.
 pub(super) fn put_len(out: &mut Vec<u8>, mut len: u64) {
@@ -38,45 +45,10 @@ pub(super) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-/// Appends values with their number.
+/// Appends values with their number. They must not be deeper than an [`Item`]'s may be.
 pub(super) fn put_values(out: &mut Vec<u8>, values: &[Value]) {
     put_len(out, values.len() as u64);
-    values.iter().for_each(|value| put_value(out, value));
-}
-
-fn put_value(out: &mut Vec<u8>, value: &Value) {
-    match value {
-        Value::Null => out.push(0),
-        Value::Bool(value) => out.push(1 + u8::from(*value)),
-        Value::Int(value) => put_tagged(out, 3, *value),
-        Value::Float(value) => put_tagged(out, 4, value.to_bits() as i64),
-        Value::Timestamp(value) => put_tagged(out, 5, *value),
-        Value::Text(text) => {
-            out.push(6);
-            put_bytes(out, text.as_bytes());
-        }
-        Value::Bytes(bytes) => {
-            out.push(7);
-            put_bytes(out, bytes);
-        }
-        Value::List(items) => {
-            out.push(8);
-            put_values(out, items);
-        }
-        Value::Map(entries) => {
-            out.push(9);
-            put_len(out, entries.len() as u64);
-            for (key, value) in entries.iter() {
-                put_bytes(out, key.as_bytes());
-                put_value(out, value);
-            }
-        }
-    }
-}
-
-fn put_tagged(out: &mut Vec<u8>, tag: u8, value: i64) {
-    out.push(tag);
-    put_i64(out, value);
+    values.iter().for_each(|value| value_bytes::encode_exact(value, out));
 }
 
 /// Appends an item with its timestamp.
@@ -88,10 +60,24 @@ pub(super) fn put_item(out: &mut Vec<u8>, ts: i64, item: &Item) {
     put_values(out, &item.values);
 }
 
-/// Reads what was written, from the front.
-pub(super) struct Reader<'a>(pub &'a [u8]);
+/// Reads the fields of a record, from the front.
+pub(super) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
+    /// At the first field. [`Error::Checkpoint`] when the record is of another version.
+    pub fn of(record: &'a [u8]) -> Result<Reader<'a>> {
+        let mut reader = Reader(record);
+        match reader.byte()? {
+            VERSION => Ok(reader),
+            version => Err(corrupt(&format!("version {version} of its records is not known, only {VERSION}"))),
+        }
+    }
+
+    /// Nothing may be left.
+    pub fn finish(self) -> Result<()> {
+        if self.is_empty() { Ok(()) } else { Err(corrupt("there is more than the record")) }
+    }
+
     /// Whether nothing is left.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -121,7 +107,8 @@ impl<'a> Reader<'a> {
     pub fn optional(&mut self) -> Result<Option<i64>> {
         match self.byte()? {
             0 => Ok(None),
-            _ => self.i64().map(Some),
+            1 => self.i64().map(Some),
+            flag => Err(corrupt(&format!("a flag is {flag}, neither 0 nor 1"))),
         }
     }
 
@@ -140,21 +127,9 @@ impl<'a> Reader<'a> {
     }
 
     fn value(&mut self) -> Result<Value> {
-        Ok(match self.byte()? {
-            0 => Value::Null,
-            tag @ (1 | 2) => Value::Bool(tag == 2),
-            3 => Value::Int(self.i64()?),
-            4 => Value::Float(f64::from_bits(self.i64()? as u64)),
-            5 => Value::Timestamp(self.i64()?),
-            6 => Value::Text(self.text()?),
-            7 => Value::Bytes(self.bytes()?.into()),
-            8 => Value::List(self.values()?),
-            9 => {
-                let entries = (0..self.len()?).map(|_| Ok((self.text()?, self.value()?)));
-                Value::Map(entries.collect::<Result<_>>()?)
-            }
-            tag => return Err(corrupt(&format!("a value of kind {tag}"))),
-        })
+        let (value, rest) = value_bytes::decode_exact(self.0).map_err(|damage| corrupt(&damage.to_string()))?;
+        self.0 = rest;
+        Ok(value)
     }
 
     /// An item and its timestamp.
@@ -162,7 +137,8 @@ impl<'a> Reader<'a> {
         let (ts, number) = (self.i64()?, self.i64()? as u64);
         let input = u32::try_from(self.len()?).map_err(|_| corrupt("an input beyond all"))?;
         let source = i32::try_from(self.i64()?).map_err(|_| corrupt("a task beyond all"))?;
-        Ok((ts, Item { number, input, source: TaskId(source), values: self.values()? }))
+        let values = self.values()?;
+        Ok((ts, Item::restored(number, input, TaskId(source), values)))
     }
 
     fn take(&mut self, len: usize) -> Result<&'a [u8]> {
@@ -180,6 +156,7 @@ pub(super) fn corrupt(what: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value_bytes::DEPTH_MAX;
 
     #[test]
     fn every_kind_of_value_survives() {
@@ -196,14 +173,15 @@ mod tests {
             Value::Map([("b".into(), Value::Null), ("a".into(), Value::from("x"))].into()),
         ]
         .into();
-        let item = Item { number: u64::MAX, input: 300, source: TaskId(-1), values };
-        let mut out = Vec::new();
+        let item = Item::new(u64::MAX, 300, TaskId(-1), values).unwrap();
+        let mut out = record();
         put_item(&mut out, -7, &item);
-        let mut reader = Reader(&out);
+        let mut reader = Reader::of(&out).unwrap();
         assert_eq!(reader.item().unwrap(), (-7, item));
-        assert!(reader.is_empty());
+        reader.finish().unwrap();
         for end in 0..out.len() {
-            assert!(matches!(Reader(&out[..end]).item(), Err(Error::Checkpoint(_))), "cut at {end}");
+            let read = Reader::of(&out[..end]).and_then(|mut reader| reader.item());
+            assert!(matches!(read, Err(Error::Checkpoint(_))), "cut at {end}");
         }
     }
 
@@ -214,5 +192,31 @@ mod tests {
         put_values(&mut out, &[Value::Float(f64::from_bits(bits))]);
         let values = Reader(&out).values().unwrap();
         assert!(matches!(values[0], Value::Float(value) if value.to_bits() == bits));
+    }
+
+    #[test]
+    fn what_is_too_deep_is_refused_before_and_after() {
+        let nested = |depth| (0..depth).fold(Value::Null, |value, _| Value::from(vec![value]));
+        let item = |depth| Item::new(0, 0, TaskId(1), [nested(depth)].into());
+        let mut out = record();
+        put_item(&mut out, 0, &item(DEPTH_MAX).unwrap());
+        assert_eq!(Reader::of(&out).unwrap().item().unwrap().1.values[..], [nested(DEPTH_MAX)]);
+        let refused = item(DEPTH_MAX + 1).unwrap_err().to_string();
+        assert_eq!(refused, "windows can't hold lists and maps more than 128 deep");
+        // One value, and then a list of one within each other, far deeper than any stack.
+        let mut out = vec![1];
+        (0..1_000_000).for_each(|_| out.extend_from_slice(&[7, 1, 0, 0, 0, 0, 0, 0, 0]));
+        let error = Reader(&out).values().unwrap_err().to_string();
+        assert!(error.contains("lists and maps are too deep"), "{error}");
+    }
+
+    #[test]
+    fn a_record_of_another_version_is_told() {
+        for bytes in [&[][..], &[0], &[2, 0], &[10, 0, 0]] {
+            assert!(matches!(Reader::of(bytes), Err(Error::Checkpoint(_))), "{bytes:?}");
+        }
+        let said = Reader::of(&[7]).err().map(|error| error.to_string()).unwrap();
+        assert!(said.ends_with("version 7 of its records is not known, only 1"), "{said}");
+        assert!(Reader::of(&[VERSION, 0]).unwrap().finish().is_err());
     }
 }

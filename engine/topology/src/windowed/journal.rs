@@ -5,17 +5,17 @@
 //! | 1 | the task's [`Head`](super::restore::Head) |
 //! | 2, key number | the key's values, and what its windows know besides their items |
 //! | 3, key number, item number | an item with its timestamp |
-//! | 4, key number, item number | nothing: a fired session has held the item, and it is still held |
+//! | 4, key number, item number | no field: a fired session has held the item, and it is still held |
 //! | 5, a key of the user's | a value of the user's |
 //!
-//! Numbers are 8 bytes big endian. What a key's windows know is written when an item came, left or was handed over. Otherwise only the watermark has
+//! Numbers are 8 bytes big endian, and values records ([`super::encoding`]), but for the user's. What a key's windows know is written when an item came, left or was handed over. Otherwise only the watermark has
 //! moved since, which the head tells: windows that hear of it again do then what they did the first time, which was nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::by_key::Entry;
 use super::content::Content;
-use super::encoding::{put_i64, put_item, put_len, put_optional, put_values};
+use super::encoding::{put_i64, put_item, put_len, put_optional, put_values, record};
 use super::item::Item;
 
 pub(super) const HEAD: u8 = 1;
@@ -93,12 +93,12 @@ impl Journal {
         }
         changes.extend(self.forgotten.drain(..).map(|id| (key_key(id), None)));
         for ((id, number), (ts, item)) in std::mem::take(&mut self.added) {
-            let mut value = Vec::new();
+            let mut value = record();
             put_item(&mut value, ts, &item);
             changes.push((item_key(ITEM, id, number), Some(value)));
         }
         let delivered = std::mem::take(&mut self.delivered).into_iter();
-        changes.extend(delivered.map(|(id, number)| (item_key(DELIVERED, id, number), Some(Vec::new()))));
+        changes.extend(delivered.map(|(id, number)| (item_key(DELIVERED, id, number), Some(record()))));
         let changed = std::mem::take(&mut self.changed).into_iter();
         changes.extend(changed.filter_map(|id| Some((key_key(id), Some(key_record(entries.get(&id)?))))));
         changes
@@ -115,7 +115,7 @@ fn item_key(tag: u8, id: u64, number: u64) -> Vec<u8> {
 
 /// What [`super::restore`] reads.
 fn key_record(entry: &Entry) -> Vec<u8> {
-    let mut out = Vec::new();
+    let mut out = record();
     put_values(&mut out, &entry.key);
     match &entry.content {
         Content::Sessions(sessions) => put_i64(&mut out, sessions.watermark().unwrap_or(i64::MIN)),

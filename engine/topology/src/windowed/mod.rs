@@ -7,6 +7,7 @@
 //! - What is emitted from a window is anchored to all of its tuples; a tuple is acked when it has left, after the windows that the same call fired.
 //! - Where state is exactly once the content of windows is part of the checkpoint, a tuple is acked when it comes in, and after a failure the
 //!   windows stand where they stood at the checkpoint: none fires twice, none is lost.
+//! - Where tuples in memory are bounded the bound is a task's, whatever the number of keys; what fires is handed over a key at a time.
 //! - Anchors stay in memory and in one place (`anchors`); the tuples themselves can be cloned and moved to files.
 
 mod anchors;
@@ -16,8 +17,10 @@ mod collector;
 mod content;
 mod encoding;
 mod event_clock;
+mod from_config;
 mod item;
 mod journal;
+mod residents;
 mod restore;
 mod running;
 mod spill;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use smol_str::SmolStr;
 
 use super::content::Content;
-use super::encoding::{Reader, corrupt, put_bytes, put_i64, put_len, put_optional};
+use super::encoding::{Reader, corrupt, put_bytes, put_i64, put_len, put_optional, record};
 use super::item::Item;
 use super::journal::{DELIVERED, HEAD, ITEM, KEY, USER};
 use super::window::Shape;
@@ -57,7 +57,7 @@ pub(super) fn form_of(shape: Shape, time: WindowTime) -> Vec<u8> {
 
 impl Head {
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::new();
+        let mut out = record();
         put_bytes(&mut out, &self.form);
         put_len(&mut out, self.number_next);
         put_len(&mut out, self.id_next);
@@ -72,11 +72,12 @@ impl Head {
     }
 
     fn decode(bytes: &[u8]) -> Result<Head> {
-        let mut reader = Reader(bytes);
+        let mut reader = Reader::of(bytes)?;
         let form = reader.bytes()?.to_vec();
         let (number_next, id_next, watermark) = (reader.len()?, reader.len()?, reader.optional()?);
         let inputs = (0..reader.len()?).map(|_| Ok((reader.text()?, reader.text()?, reader.optional()?)));
         let inputs = inputs.collect::<Result<_>>()?;
+        reader.finish()?;
         Ok(Head { form, number_next, id_next, watermark, inputs })
     }
 }
@@ -108,18 +109,24 @@ impl<'a> Restored<'a> {
             match tag {
                 HEAD => restored.head = Some(Head::decode(value)?),
                 USER => restored.user.push((rest.to_vec(), value.clone())),
-                KEY => restored.key(rest)?.record = Some(Reader(value)),
+                KEY => restored.key(rest)?.record = Some(Reader::of(value)?),
                 ITEM => {
-                    let item = Reader(value).item()?;
+                    let mut record = Reader::of(value)?;
+                    let item = record.item()?;
+                    record.finish()?;
                     restored.key(rest)?.items.push(item);
                 }
                 DELIVERED => {
+                    Reader::of(value)?.finish()?;
                     let number = rest.get(8..).and_then(|bytes| bytes.try_into().ok());
                     let number = number.map(u64::from_be_bytes).ok_or_else(|| corrupt("a key without item"))?;
                     restored.key(rest)?.delivered.insert(number);
                 }
                 tag => return Err(corrupt(&format!("a key of kind {tag}"))),
             }
+        }
+        if restored.head.is_none() && !restored.keys.is_empty() {
+            return Err(corrupt("windows without their head"));
         }
         Ok(restored)
     }
@@ -167,9 +174,11 @@ impl RestoredKey<'_> {
                     let delivered = self.delivered.contains(&item.number);
                     (ts, item, delivered)
                 });
-                Content::Sessions(sessions(spec, time, record.i64()?, entries.collect()))
+                let watermark = record.i64()?;
+                Content::Sessions(Box::new(sessions(spec, time, queue, watermark, entries.collect())?))
             }
         };
+        record.finish()?;
         Ok((key, content))
     }
 }
@@ -206,10 +215,71 @@ fn outline(record: &mut Reader<'_>, entries: Vec<(i64, Item)>, places: &[u32]) -
 fn sessions(
     spec: SessionSpec,
     time: WindowTime,
+    queue: WindowQueue<Item>,
     watermark: i64,
     entries: Vec<(i64, Item, bool)>,
-) -> SessionManager<Item> {
+) -> Result<SessionManager<Item>> {
     let together = |a: &(i64, Item, bool), b: &(i64, Item, bool)| b.0.saturating_sub(a.0) <= spec.gap_ms();
     let sessions = entries.chunk_by(together).map(|entries| SessionState { entries: entries.to_vec() }).collect();
-    SessionManager::restore(spec, time, SessionSnapshot { sessions, watermark, left: Vec::new() })
+    SessionManager::restore(spec, time, queue, SessionSnapshot { sessions, watermark, left: Vec::new() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::TaskId;
+    use crate::window::WindowSpec;
+    use crate::windowed::by_key::WindowsByKey;
+    use crate::windowed::journal::Journal;
+
+    fn shape() -> Shape {
+        Shape::Windows(WindowSpec::tumbling(Length::Count(5)).unwrap())
+    }
+
+    /// The state of windows that hold two tuples.
+    fn kept() -> State {
+        let mut windows = WindowsByKey::new(shape(), WindowTime::Processing, true, None, Some(Journal::new(false)));
+        for number in 0..2 {
+            let item = Item::new(number, 0, TaskId(1), [Value::Int(7)].into()).unwrap();
+            windows.add(&["key".into()], item, 0).unwrap();
+        }
+        let head = Head { inputs: vec![("spout".into(), "default".into(), None)], ..Head::default() };
+        let mut journal = windows.outcomes.journal.take().unwrap();
+        let changes = journal.checkpoint(head.encode(), windows.entries()).into_iter();
+        changes.filter_map(|(key, value)| Some((key, value?))).collect()
+    }
+
+    /// How many items come back.
+    fn restore(state: &State) -> Result<usize> {
+        let keys = Restored::of(state)?.keys.into_values();
+        let contents = keys.map(|kept| kept.content(shape(), WindowTime::Processing, &[0], WindowQueue::in_memory()));
+        let items = |content| match content {
+            Content::Windows(windows) => windows.len(),
+            Content::Sessions(sessions) => sessions.len(),
+        };
+        contents.map(|content| content.map(|(_, content)| items(content))).sum()
+    }
+
+    #[test]
+    fn a_record_that_is_damaged_or_of_another_version_is_told() {
+        let kept = kept();
+        assert_eq!((kept.len(), restore(&kept)), (4, Ok(2)));
+        for place in 0..kept.len() {
+            let value = &kept[place].1;
+            let longer = [value, &[0][..]].concat();
+            let other = [&[2], &value[1..]].concat();
+            for damaged in [&[][..], &value[1..], &value[..value.len() - 1], &longer, &other] {
+                let mut state = kept.clone();
+                state[place].1 = damaged.to_vec();
+                assert!(matches!(restore(&state), Err(Error::Checkpoint(_))), "{place}: {damaged:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn windows_without_their_head_are_told() {
+        let mut state = kept();
+        state.retain(|(key, _)| key[0] != HEAD);
+        assert!(matches!(restore(&state), Err(Error::Checkpoint(_))));
+    }
 }

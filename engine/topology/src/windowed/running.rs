@@ -6,7 +6,7 @@ use std::sync::Arc;
 use smol_str::SmolStr;
 
 use super::anchors::{HeldAnchors, WindowAnchors};
-use super::by_key::WindowsByKey;
+use super::by_key::{Outcomes, WindowsByKey};
 use super::content::Added;
 use super::event_clock::{EventClock, Timestamps};
 use super::item::Item;
@@ -26,6 +26,7 @@ use crate::{Error, Failure, Outcome, Result, Value};
 
 /// The setting that names the directory for pages.
 const SPILL_DIRECTORY: &str = "spill_directory";
+const TUPLES_IN_MEMORY: &str = "window_tuples_in_memory";
 
 /// What a windowed bolt works with once it is prepared.
 pub(super) struct Running {
@@ -61,7 +62,9 @@ impl Running {
             }
             _ => None,
         };
-        let spill = match window.items_in_memory {
+        let by_setting = context.config().get(TUPLES_IN_MEMORY).and_then(Value::as_int);
+        let by_setting = by_setting.map(|items| usize::try_from(items).unwrap_or(usize::MAX));
+        let spill = match window.items_in_memory.or(by_setting) {
             Some(items) => Some((Arc::new(spill_directory(context)?), items)),
             None => None,
         };
@@ -106,29 +109,19 @@ impl Running {
             return Ok(());
         }
         let now = collector.now();
-        let input = self.input(tuple)?;
-        self.key.clear();
-        for field in &self.key_fields {
-            self.key.push(tuple.get(field)?.clone());
-        }
-        let ts = match &mut self.clock {
-            None => now.as_millis(),
-            Some(clock) => {
-                let ts = match clock.timestamps.of(tuple) {
-                    Ok(ts) => ts,
-                    // Going back to the checkpoint would bring the same tuple again, for ever: it is told, and left out.
-                    Err(failure) if self.exactly_once => {
-                        collector.report_error(format!("a tuple was left out: {failure}"));
-                        collector.ack(tuple);
-                        return Ok(());
-                    }
-                    Err(failure) => return Err(failure),
-                };
-                clock.track(input, ts, now);
-                ts
+        let (ts, item) = match self.item(tuple, now) {
+            Ok(read) => read,
+            // Going back to the checkpoint would bring the same tuple again, for ever: it is told, and left out.
+            Err(failure) if self.exactly_once => {
+                collector.report_error(format!("a tuple was left out: {failure}"));
+                collector.ack(tuple);
+                return Ok(());
             }
+            Err(failure) => return Err(failure),
         };
-        let item = Item { number: self.number_next, input, source: tuple.source(), values: tuple.values().into() };
+        if let Some(clock) = &mut self.clock {
+            clock.track(item.input, ts, now);
+        }
         match self.windows.add(&self.key, item, ts) {
             Ok(Added::Late) => self.note_late(tuple, ts, collector)?,
             Ok(Added::At(_)) => self.take_in(tuple, now, collector),
@@ -140,9 +133,12 @@ impl Running {
 
     /// Does what it is time for.
     pub fn poll(&mut self, now: Moment, bolt: &mut impl WindowedBolt, collector: &mut BoltCollector) -> Outcome {
-        let fired = match &mut self.clock {
-            None => self.windows.on_time(now.as_millis()),
-            Some(clock) => clock.poll(now).map_or(Ok(()), |watermark| self.windows.on_watermark(watermark)),
+        let Running { windows, clock, anchors, inputs, exactly_once, .. } = self;
+        let hand_out =
+            &mut |outcomes: &mut Outcomes| hand_over(outcomes, anchors, inputs, *exactly_once, bolt, collector);
+        let fired = match clock {
+            None => windows.on_time(now.as_millis(), hand_out),
+            Some(clock) => clock.poll(now).map_or(Ok(()), |watermark| windows.on_watermark(watermark, hand_out)),
         };
         if let Err(error) = fired {
             return self.lose(error, collector);
@@ -213,6 +209,20 @@ impl Running {
         }
     }
 
+    /// What is to be held of a tuple, and its timestamp. Sets the key.
+    fn item(&mut self, tuple: &Tuple<'_>, now: Moment) -> Outcome<(i64, Item)> {
+        let input = self.input(tuple)?;
+        self.key.clear();
+        for field in &self.key_fields {
+            self.key.push(tuple.get(field)?.clone());
+        }
+        let ts = match &self.clock {
+            None => now.as_millis(),
+            Some(clock) => clock.timestamps.of(tuple)?,
+        };
+        Ok((ts, Item::new(self.number_next, input, tuple.source(), tuple.values().into())?))
+    }
+
     fn input(&self, tuple: &Tuple<'_>) -> Outcome<u32> {
         let stream = tuple.stream();
         let place = self.inputs.iter().position(|input| Arc::ptr_eq(input, stream) || input == stream);
@@ -240,24 +250,10 @@ impl Running {
         Ok(())
     }
 
-    /// Hands fired windows over, then acks what has left.
+    /// Hands over what has come about.
     fn hand_over(&mut self, bolt: &mut impl WindowedBolt, collector: &mut BoltCollector) {
         let Running { windows, anchors, inputs, exactly_once, .. } = self;
-        for (key, fired) in windows.outcomes.fired.drain(..) {
-            let anchors = WindowAnchors { items: &fired.items, held: anchors };
-            let window = TupleWindow::new(&fired, &key, inputs);
-            if let Err(failure) = bolt.execute(&window, &mut WindowCollector::new(anchors, collector)) {
-                collector.report_error(failure.0.clone());
-                collector.fail(anchors);
-                // It isn't handed over again, and it may be without tuples that could fail.
-                collector.lose(failure.0);
-            }
-        }
-        let left = windows.outcomes.left.drain(..);
-        match exactly_once {
-            true => drop(left),
-            false => left.for_each(|number| anchors.ack(number, collector)),
-        }
+        hand_over(&mut windows.outcomes, anchors, inputs, *exactly_once, bolt, collector);
     }
 
     /// The content is undefined after an error of a page: all tuples fail, and windows begin anew. Where state is exactly once the topology goes
@@ -267,6 +263,32 @@ impl Running {
         collector.lose(error.to_string());
         self.windows.clear();
         Err(error.into())
+    }
+}
+
+/// Hands fired windows over, then acks what has left.
+fn hand_over(
+    outcomes: &mut Outcomes,
+    anchors: &mut HeldAnchors,
+    inputs: &[Arc<StreamInfo>],
+    exactly_once: bool,
+    bolt: &mut impl WindowedBolt,
+    collector: &mut BoltCollector,
+) {
+    for (key, fired) in outcomes.fired.drain(..) {
+        let anchors = WindowAnchors { items: &fired.items, held: anchors };
+        let window = TupleWindow::new(&fired, &key, inputs);
+        if let Err(failure) = bolt.execute(&window, &mut WindowCollector::new(anchors, collector)) {
+            collector.report_error(failure.0.clone());
+            collector.fail(anchors);
+            // It isn't handed over again, and it may be without tuples that could fail.
+            collector.lose(failure.0);
+        }
+    }
+    let left = outcomes.left.drain(..);
+    match exactly_once {
+        true => drop(left),
+        false => left.for_each(|number| anchors.ack(number, collector)),
     }
 }
 

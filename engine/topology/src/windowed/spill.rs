@@ -4,12 +4,12 @@
 //! for temporary files. Nothing is read from it by another process: what must survive is in checkpoints.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::encoding::{Reader, put_item};
+use super::encoding::{Reader, put_item, record};
 use super::item::Item;
 use crate::window::Pages;
 use crate::{Error, Result};
@@ -76,14 +76,14 @@ impl SpillPages {
 
 impl Pages<Item> for SpillPages {
     fn store(&mut self, page: u64, entries: &[(i64, Item)]) -> Result<()> {
-        let mut bytes = Vec::new();
+        let mut bytes = record();
         entries.iter().for_each(|(ts, item)| put_item(&mut bytes, *ts, item));
-        fs::write(self.path(page), bytes).map_err(|error| self.directory.failed("written", error))
+        write(&self.path(page), &bytes).map_err(|error| self.directory.failed("written", error))
     }
 
     fn load(&self, page: u64) -> Result<Vec<(i64, Item)>> {
         let bytes = fs::read(self.path(page)).map_err(|error| self.directory.failed("read", error))?;
-        let mut reader = Reader(&bytes);
+        let mut reader = Reader::of(&bytes)?;
         let mut entries = Vec::new();
         while !reader.is_empty() {
             entries.push(reader.item()?);
@@ -94,4 +94,11 @@ impl Pages<Item> for SpillPages {
     fn remove(&mut self, page: u64) -> Result<()> {
         fs::remove_file(self.path(page)).map_err(|error| self.directory.failed("removed", error))
     }
+}
+
+/// Replaces what a file holds. Not by emptying it first: some file systems then write it to the disk at once, milliseconds per page.
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+    file.write_all(bytes)?;
+    file.set_len(bytes.len() as u64)
 }

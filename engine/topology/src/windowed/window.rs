@@ -1,5 +1,6 @@
 //! `Window`: which tuples belong together, in Storm's words.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -182,11 +183,31 @@ impl Window {
         self
     }
 
-    /// How many tuples of a window are kept in memory, per key; the pages beyond go to temporary files, below the directory that the setting
-    /// `spill_directory` names or the system's. All tuples of a window are in memory while it is handed over. Not for sessions.
+    /// How many tuples a task keeps in memory (else as the setting `window_tuples_in_memory` says), of all keys together, besides two pages of 1000 of the key at hand. The pages beyond go to temporary
+    /// files, below the directory that the setting `spill_directory` names or the system's: first the oldest of the key at hand, then those of the
+    /// keys that had no tuple for longest. All tuples of a key's windows that fire at once are in memory while they are handed over, and where
+    /// state is exactly once what has come since the last checkpoint is too.
     pub fn items_in_memory(mut self, items: usize) -> Window {
         self.items_in_memory = Some(items);
         self
+    }
+
+    /// The field that event time comes from; `None`: there is no event time, or a closure tells it.
+    pub fn timestamp_field_name(&self) -> Option<&str> {
+        match &self.timestamps {
+            Some(Timestamps::Field(field)) => Some(field),
+            _ => None,
+        }
+    }
+
+    /// Whether its windows are sessions.
+    pub fn is_session(&self) -> bool {
+        matches!(self.form, Form::Sessions(_))
+    }
+
+    /// The stream that late tuples are emitted on, in one field `late_tuple`.
+    pub fn late_stream_name(&self) -> Option<&str> {
+        self.late_stream.as_deref()
     }
 
     /// What is wrong with it, if anything is.
@@ -195,8 +216,6 @@ impl Window {
         self.key_fields()?;
         if let Shape::Windows(spec) = shape {
             WindowManager::<Item>::new(spec, time)?;
-        } else if self.items_in_memory.is_some() {
-            return Err(Error::invalid("sessions are kept in memory: there can be no bound on their tuples there"));
         }
         if self.watermark_interval.is_zero() {
             return Err(Error::invalid("watermark interval is 0: it must be longer"));
@@ -240,6 +259,26 @@ impl Window {
         match self.form {
             Form::Windows(Length::Count(length), Slide::Count(slide)) => length.saturating_add(slide),
             _ => 0,
+        }
+    }
+}
+
+/// Its form: `5 tuples sliding by 10000 ms`, `sessions with gaps of 500 ms`. Windows of the same form in the same time can go on from each other's
+/// checkpoints.
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.form {
+            Form::Sessions(gap) => write!(f, "sessions with gaps of {} ms", millis(gap)),
+            Form::Windows(length, slide) => {
+                match length {
+                    Length::Count(count) => write!(f, "{count} tuples sliding by ")?,
+                    Length::Duration(ms) => write!(f, "{ms} ms sliding by ")?,
+                }
+                match slide {
+                    Slide::Count(count) => write!(f, "{count} tuples"),
+                    Slide::Duration(ms) => write!(f, "{ms} ms"),
+                }
+            }
         }
     }
 }

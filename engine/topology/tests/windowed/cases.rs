@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use monsoon_topology::windowed::Window;
-use monsoon_topology::{ManualClock, StartOptions, Value};
+use monsoon_topology::windowed::{TupleWindow, Window, WindowCollector, WindowedBolt};
+use monsoon_topology::{Config, ManualClock, Outcome, StartOptions, Streams, TopologyBuilder, Value};
 
 use crate::support::*;
 
@@ -103,6 +103,57 @@ fn a_late_tuple_is_acked_and_dropped_if_there_is_no_late_stream() {
     assert_eq!(record.len(), 3);
 }
 
+/// WIN-23: the standard window, by keys of the topology, of the bolt itself and of the component.
+#[test]
+fn win23_a_window_is_configured_by_storms_keys() {
+    struct Configured(Recorder);
+    impl WindowedBolt for Configured {
+        fn declare(&self, streams: &mut Streams) {
+            self.0.declare(streams);
+        }
+        fn configuration(&self) -> Config {
+            let config = Config::default().with("topology.bolts.window.length.duration.ms", 20).unwrap();
+            config.with("topology.bolts.sliding.interval.duration.ms", 99).unwrap()
+        }
+        fn execute(&mut self, window: &TupleWindow<'_>, collector: &mut WindowCollector<'_>) -> Outcome {
+            self.0.execute(window, collector)
+        }
+    }
+    let (feed, record, (clock, options)) = (Feed::default(), Record::default(), manual());
+    let (sink, fed, recorder) = (Sink::new(false), feed.clone(), Recorder(record.clone()));
+    let mut builder = TopologyBuilder::new();
+    builder.config("topology.bolts.watermark.event.interval.ms", 10);
+    builder.set_spout("spout", move || FedSpout { feed: fed.clone(), fields: vec!["number", "ts"] });
+    builder
+        .set_windowed_bolt_by_config("windows", move || Configured(recorder.clone()))
+        .config("topology.bolts.sliding.interval.duration.ms", 10)
+        .config("topology.bolts.tuple.timestamp.field", "ts")
+        .config("topology.bolts.tuple.timestamp.max.lag.ms", 5)
+        .config("topology.bolts.late.tuple.stream", "late")
+        .shuffle_grouping("spout");
+    let (rows, shuffle) = (sink.rows.clone(), monsoon_topology::Grouping::Shuffle);
+    builder.set_bolt("late", move || sink.clone()).grouping("windows", "late", shuffle);
+    let running = start(&builder.build("win23").unwrap(), options);
+    feed.push(STANDARD_DATA.map(|ts| [ts, ts]));
+    wait_executed(&running, "windows", 6);
+    clock.advance(TICK);
+    record.wait(3);
+    assert_eq!(record.items(), [vec![603, 605, 607], vec![603, 605, 607, 618], vec![618, 626]]);
+    feed.push([[600, 600]]);
+    eventually("the late tuple", || rows.lock().len() == 1);
+}
+
+#[test]
+fn win23_a_window_without_length_is_refused_by_its_component() {
+    let mut builder = TopologyBuilder::new();
+    builder.set_spout("spout", || FedSpout { feed: Feed::default(), fields: vec!["number", "ts"] });
+    builder.set_windowed_bolt_by_config("windows", Recorder::default).shuffle_grouping("spout");
+    let error = builder.build("win23").unwrap_err().to_string();
+    let said =
+        "invalid topology: component \"windows\": a window has no length: set topology.bolts.window.length.count or";
+    assert!(error.starts_with(said), "{error}");
+}
+
 /// 20,000 tuples, of which 10,000 stay in memory: 4,000 windows of 5, every tuple that leaves acked once, and no file left behind.
 #[test]
 fn w24_pages_go_to_files_and_every_tuple_is_acked_once() {
@@ -170,4 +221,18 @@ fn win27_the_worked_example() {
     eventually("the late one is acked", || feed.acked().contains(&11));
     wait_executed(&running, "windows", 12);
     assert!(!feed.acked().contains(&12));
+}
+
+/// It could be written to a checkpoint, and not be read back.
+#[test]
+fn a_tuple_with_too_deep_a_value_fails() {
+    let (feed, record) = (Feed::default(), Record::default());
+    let nested = |depth| (0..depth).fold(Value::Null, |value, _| Value::from(vec![value]));
+    feed.push([[Value::Int(1), nested(129)], [Value::Int(2), nested(128)]]);
+    let running =
+        start(&recording(Window::tumbling(1), &feed, &record).build("deep").unwrap(), StartOptions::default());
+    eventually("the failure", || feed.failed() == [1]);
+    record.wait(1);
+    assert_eq!(record.items(), [[2]]);
+    assert!(errors(&running, "windows").contains("windows can't hold lists and maps more than 128 deep"));
 }

@@ -115,14 +115,17 @@ fn disordered(number: u64) -> (i64, &'static str) {
 fn form(seed: u64) -> (Window, bool) {
     let ms = Duration::from_millis;
     let timed = |window: Window| window.timestamp_field("ts").lag(ms(60)).watermark_interval(ms(1));
-    match seed % 8 {
+    match seed % 10 {
         0 => (Window::tumbling(50), false),
         1 => (Window::sliding(70, 20), false),
         2 => (timed(Window::sliding(ms(500), ms(200))), false),
-        3 => (timed(Window::tumbling(ms(300))).key(["key"]), true),
+        3 => (timed(Window::tumbling(ms(300))).key(["key"]).items_in_memory(20), true),
         4 => (timed(Window::session(ms(65))).key(["key"]), true),
         5 => (timed(Window::sliding(30, ms(100))), false),
         6 => (timed(Window::sliding(ms(1000), 40)), false),
+        // Sessions of one key, and of keys that are sent to their pages in turns.
+        7 => (timed(Window::session(ms(25))).items_in_memory(0), false),
+        8 => (timed(Window::session(ms(65))).key(["key"]).items_in_memory(1), true),
         _ => (timed(Window::sliding(ms(20_000), ms(1000))).items_in_memory(100), false),
     }
 }
@@ -185,7 +188,8 @@ impl Bench {
     fn is_complete(&self, running: &RunningTopology) -> bool {
         let checkpointed = running.checkpoint().is_ok();
         let (kept, last) = (self.kept(), (TUPLES - 2).to_string());
-        let holds_last = |window: &String| ["]", ","].iter().any(|behind| window.contains(&format!(" {last}{behind}")));
+        let places = ["[", " "].map(|before| ["]", ","].map(|behind| format!("{before}{last}{behind}")));
+        let holds_last = |window: &String| places.iter().flatten().any(|place| window.contains(place));
         checkpointed && kept.iter().any(holds_last) && kept.len() as u64 == self.count.load(Ordering::SeqCst)
     }
 

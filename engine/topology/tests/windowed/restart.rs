@@ -130,7 +130,19 @@ fn late_visit(number: u64) -> (i64, &'static str) {
 fn a_session_that_fires_again_after_a_restart_knows_what_is_new() {
     let ms = Duration::from_millis;
     let window = Window::session(ms(50)).timestamp_field("ts").allowed_lateness(ms(1000)).key(["key"]);
-    let bench = Bench::new(window.watermark_interval(ms(1)), late_visit);
+    fires_again_after_a_restart(&Bench::new(window.watermark_interval(ms(1)), late_visit));
+}
+
+/// As the one before, in pages.
+#[test]
+fn a_session_in_pages_that_fires_again_after_a_restart_knows_what_is_new() {
+    let ms = Duration::from_millis;
+    let window = Window::session(ms(50)).timestamp_field("ts").allowed_lateness(ms(1000)).key(["key"]);
+    let bench = Bench::new(window.watermark_interval(ms(1)).items_in_memory(0), late_visit);
+    fires_again_after_a_restart(&bench);
+}
+
+fn fires_again_after_a_restart(bench: &Bench) {
     bench.emit_up_to(3);
     let running = bench.start();
     bench.record.wait(1);
@@ -141,6 +153,40 @@ fn a_session_that_fires_again_after_a_restart_knows_what_is_new() {
     bench.record.wait(2);
     let shown: Vec<_> = bench.record.shown().into_iter().map(|s| (s.items, s.new)).collect();
     assert_eq!(shown, [(vec![0, 1], vec![0, 1]), (vec![0, 3, 1], vec![3])]);
+}
+
+/// 2,500 tuples 10 ms apart of two keys, and then one that ends their sessions.
+fn long_visits(number: u64) -> (i64, &'static str) {
+    (if number < 2500 { number as i64 * 10 } else { 1_000_000 }, ["a", "b"][number as usize % 2])
+}
+
+/// Sessions of several pages each go on from a checkpoint, into new pages; and with allowed lateness they are there for one more.
+#[test]
+fn sessions_in_pages_go_on_from_a_checkpoint() {
+    let (ms, directory) = (Duration::from_millis, tempfile::tempdir().unwrap());
+    let window = Window::session(ms(50)).timestamp_field("ts").key(["key"]).items_in_memory(0);
+    let settings = [("spill_directory", directory.path().to_str().unwrap())];
+    let bench = Bench::with(window.watermark_interval(ms(1)), long_visits, &settings, Recorder);
+    bench.emit_up_to(2300);
+    let running = bench.start();
+    wait_executed(&running, "windows", 2300);
+    running.checkpoint().unwrap();
+    let pages = || {
+        let own = std::fs::read_dir(directory.path()).unwrap().next().unwrap().unwrap().path();
+        std::fs::read_dir(own).unwrap().count()
+    };
+    assert!(pages() >= 2, "{}", pages());
+    drop(running);
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+    let running = bench.start();
+    bench.emit_up_to(2501);
+    bench.record.wait(2);
+    wait_executed(&running, "windows", 201);
+    let mut sessions = bench.record.items();
+    sessions.sort();
+    assert_eq!(sessions, [0, 1].map(|key| (key..2500).step_by(2).collect::<Vec<_>>()));
+    drop(running);
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
 }
 
 /// What has left is removed from the checkpoint, and forgotten keys too: it is as large as the windows, not as the stream.

@@ -210,6 +210,35 @@ fn configuration_of_the_wrong_type() {
 }
 
 #[test]
+fn windows_that_can_not_be() {
+    let window = |rest: &str| format!("className: window, constructorArgs: [SELECT 1 AS one]{rest}");
+    let check = |rest: &str, expected: &str| {
+        let expected = format!("t.yaml:5:5: component \"count\": {expected}");
+        check_with("className: test_word_count", &window(rest), &expected);
+    };
+    let (count, ms) = ("topology.bolts.window.length.count", "topology.bolts.window.length.duration.ms");
+    check("", &format!("a window has no length: set {count} or {ms}"));
+    let both = format!(", config: {{{count}: 5, {ms}: 5}}");
+    check(&both, &format!("{count} and {ms} are both set: it is one of them"));
+    let late = format!(", config: {{{count}: 5, topology.bolts.late.tuple.stream: late}}");
+    let field = "topology.bolts.tuple.timestamp.field";
+    check(&late, &format!("topology.bolts.late.tuple.stream needs {field}: without it there is no event time"));
+    check_bolt("className: window", &no_constructor("window", "0 arguments, expected the text of a query"));
+    check_bolt(
+        &window(", properties: [{name: length, value: 5}]"),
+        "window has no properties: its config says which windows",
+    );
+}
+
+/// What the topology says counts for a window that says nothing itself.
+#[test]
+fn a_windows_length_may_be_the_topologys() {
+    let bolt = BASE.replace("className: test_word_count", "className: window, constructorArgs: [SELECT 1 AS one]");
+    let text = format!("{bolt}config: {{topology.bolts.window.length.count: 5}}\n");
+    assert!(parse("t.yaml", &text, &options()).is_ok());
+}
+
+#[test]
 fn classes_that_can_not_run() {
     let all = "stream, sql, insert, window, log, test_words, test_word_count";
     check_bolt(

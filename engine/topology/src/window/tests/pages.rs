@@ -76,6 +76,20 @@ fn w25_the_latest_page_is_never_evicted() {
     assert_eq!((queue.items_in_memory(), stored.lock().unwrap().len()), (1, 1));
 }
 
+#[test]
+fn what_was_released_is_added_to_where_it_is() {
+    let stored = Stored::default();
+    let mut queue = WindowQueue::paged(Box::new(MemoryPages(stored.clone())), 100);
+    for number in 0..30 {
+        queue.insert(number, i64::from(number)).unwrap();
+        queue.release().unwrap();
+        assert_eq!((queue.items_in_memory(), stored.lock().unwrap().len()), (0, 1));
+    }
+    assert_eq!(entries(&queue), (0..30).map(|number| (i64::from(number), number)).collect::<Vec<_>>());
+    queue.pop_front(30, drop).unwrap();
+    assert!(stored.lock().unwrap().is_empty());
+}
+
 /// The content of W-24 as far as it is about windows: 20,000 items, at most 10 pages in memory, 4,000 windows of 5.
 #[test]
 fn w24_four_thousand_windows_out_of_twenty_pages() {
@@ -118,7 +132,8 @@ fn an_error_of_the_store_is_passed_on() {
 fn random_operations_against_a_sorted_list() {
     for_seeds(20, |random| {
         let stored = Stored::default();
-        let mut queue = WindowQueue::paged(Box::new(MemoryPages(stored.clone())), 3000);
+        let page_items = [PAGE_ITEMS, 100][random.below(2) as usize];
+        let mut queue = WindowQueue::paged(Box::new(MemoryPages(stored.clone())), 3000).with_page_items(page_items);
         let mut model: Vec<(i64, u32)> = Vec::new();
         let mut first = 0;
         for number in 0..20_000 {
@@ -133,13 +148,17 @@ fn random_operations_against_a_sorted_list() {
                 assert_eq!(popped, expected);
                 first += expected.len() as u64;
             }
+            if random.below(1000) == 0 {
+                queue.release().unwrap();
+                assert_eq!(queue.items_in_memory(), 0);
+            }
             if random.below(100) == 0 {
                 let at = model.partition_point(|(at, _)| *at <= ts);
                 assert_eq!(queue.position_after(ts).unwrap(), first + at as u64);
                 assert_eq!(queue.ts_at(first + at as u64).unwrap(), model.get(at).map(|(ts, _)| *ts));
             }
         }
-        assert!(queue.items_in_memory() <= 3000 + 2 * PAGE_ITEMS);
+        assert!(queue.items_in_memory() <= 3000 + 2 * page_items);
         assert_eq!((queue.first(), entries(&queue)), (first, model));
         queue.pop_front(u64::MAX, drop).unwrap();
         assert!(stored.lock().unwrap().is_empty());

@@ -1,6 +1,7 @@
 //! Random events against the definition of the windows, written down without a queue.
 //!
-//! Each test runs some seeds and prints the one it is at; `WINDOW_SEED=n cargo test -p monsoon-topology random` repeats one.
+//! Each test runs some seeds and prints the one it is at; `WINDOW_SEED=n cargo test -p monsoon-topology random` repeats one, and `WINDOW_SEEDS=n` runs
+//! so many.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,10 +22,14 @@ impl Random {
     }
 }
 
-/// Runs a test for each of some seeds, or for the one in `WINDOW_SEED`.
+/// Runs a test for each of some seeds, of as many as `WINDOW_SEEDS` says, or for the one in `WINDOW_SEED`.
 pub(super) fn for_seeds(count: u64, test: impl Fn(&mut Random)) {
-    let chosen = std::env::var("WINDOW_SEED").ok().and_then(|seed| seed.parse::<u64>().ok());
-    for seed in chosen.map_or(0..count, |seed| seed..seed + 1) {
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
+    let seeds = match number("WINDOW_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("WINDOW_SEEDS").unwrap_or(count),
+    };
+    for seed in seeds {
         println!("seed {seed}; to repeat: WINDOW_SEED={seed} cargo test -p monsoon-topology random");
         test(&mut Random(seed));
     }
@@ -93,6 +98,9 @@ impl Subject {
             self.manager = WindowManager::restore(self.spec, self.time, queue(random), snapshot.clone()).unwrap();
             assert_eq!(self.manager.snapshot().unwrap(), snapshot);
         }
+        if random.below(20) == 0 {
+            self.manager.release().unwrap();
+        }
         self.log.left.append(&mut self.manager.take_expired());
     }
 
@@ -110,7 +118,7 @@ impl Subject {
 fn queue(random: &mut Random) -> WindowQueue<u32> {
     match random.below(2) {
         0 => WindowQueue::in_memory(),
-        _ => WindowQueue::paged(Box::new(MemoryPages::default()), 10),
+        _ => WindowQueue::paged(Box::new(MemoryPages::default()), 10).with_page_items(4),
     }
 }
 
