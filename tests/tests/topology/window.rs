@@ -41,3 +41,40 @@ async fn each_window_is_answered_by_itself() {
     client.run("INSERT INTO events VALUES ('c', 7, '2026-01-01 10:00:05')").await;
     client.wait_for("SELECT count(*) FROM late", &["1"]).await;
 }
+
+/// The keys of Storm's configuration say the windows. Of 2,000 tuples in a window only 10 stay in memory.
+#[tokio::test(flavor = "multi_thread")]
+async fn windows_by_storms_keys_in_yaml() {
+    const YAML: &str = r#"
+name: by-yaml
+spouts:
+  - {id: source, className: stream, constructorArgs: [events]}
+bolts:
+  - id: window
+    className: window
+    constructorArgs: ["SELECT count(*), sum(v)::BIGINT, min(v), max(v) FROM input"]
+    config: {topology.bolts.window.length.count: 2000, topology.bolts.sliding.interval.count: 1000, window_tuples_in_memory: 10}
+  - {id: store, className: insert, constructorArgs: [sums]}
+streams:
+  - {from: source, to: window, grouping: {type: GLOBAL}}
+  - {from: window, to: store, grouping: {type: GLOBAL}}
+config: {topology.state.checkpoint.interval.ms: 100}
+"#;
+    let mut server = ServerProcess::start("topology-window-yaml");
+    let client = Client::connect(&server).await;
+    client
+        .run("CREATE STREAM events (v BIGINT); CREATE TABLE sums (n BIGINT, total BIGINT, least BIGINT, most BIGINT)")
+        .await;
+    let none = YAML.replace("topology.bolts.window.length.count: 2000, ", "");
+    let (sqlstate, message) = client.refusal(&format!("CREATE TOPOLOGY by_yaml AS FLUX '{none}'")).await;
+    assert!(message.contains("set topology.bolts.window.length.count or"), "{sqlstate} {message}");
+    client.run(&format!("CREATE TOPOLOGY by_yaml AS FLUX '{YAML}'")).await;
+    client.run("INSERT INTO events SELECT v FROM generate_series(1, 2500) AS series(v)").await;
+    let first = ["1000|500500|1|1000", "2000|2001000|1|2000"];
+    client.wait_for("SELECT * FROM sums ORDER BY most", &first).await;
+    // What is in files goes on in those of another process.
+    server.crash_and_restart();
+    let client = Client::connect(&server).await;
+    client.run("INSERT INTO events SELECT v FROM generate_series(2501, 3000) AS series(v)").await;
+    client.wait_for("SELECT * FROM sums ORDER BY most", &[first[0], first[1], "2000|4001000|1001|3000"]).await;
+}
