@@ -57,6 +57,7 @@ const SETTINGS: &[Setting] = &[
     setting("checkpoint_interval", Kind::Duration { min_ms: 100 }, Some(("topology.state.checkpoint.interval.ms", 1))),
     setting("subprocess_timeout", Kind::Duration { min_ms: 1 }, Some(("topology.subprocess.timeout.secs", 1000))),
     setting("shell_max_pending", Kind::Integer { min: 1 }, Some(("topology.shellbolt.max.pending", 1))),
+    setting("shell_arrow", Kind::Boolean, None),
     setting("busy_wait", Kind::Boolean, None),
     setting("workers", Kind::Integer { min: 1 }, Some(("topology.workers", 1))),
 ];

@@ -7,11 +7,14 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::Launch;
+use super::dialect::ARROW;
 use crate::stream::Streams;
 use crate::{Config, Failure, Outcome, Value};
 
 /// Storm's `topology.shellbolt.max.pending`.
 const PENDING_MAX: usize = 100;
+/// The same in the Arrow dialect, where a tuple costs little and a batch is worth having.
+const ARROW_PENDING_MAX: usize = 8192;
 /// Storm's `topology.subprocess.timeout.secs`, where nothing is set.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -43,7 +46,8 @@ impl ShellSpec {
         Launch {
             directory: self.directory.clone(),
             environment: self.environment.clone(),
-            tuples_waiting_max: pending_max(config),
+            tuples_waiting_max: pending_max(config, PENDING_MAX),
+            arrow_tuples_waiting_max: pending_max(config, ARROW_PENDING_MAX),
             handshake_wait: timeout(config).max(TIMEOUT),
             ..Launch::new(&self.command)
         }
@@ -73,7 +77,13 @@ pub(super) fn timeout(config: &Config) -> Duration {
 }
 
 /// How many tuples may wait for a child.
-fn pending_max(config: &Config) -> usize {
+fn pending_max(config: &Config, default: usize) -> usize {
     let set = config.get("shell_max_pending").and_then(Value::as_int);
-    set.and_then(|pending| usize::try_from(pending).ok()).unwrap_or(PENDING_MAX)
+    set.and_then(|pending| usize::try_from(pending).ok()).unwrap_or(default)
+}
+
+/// What a child is offered besides JSON.
+pub(super) fn dialects(config: &Config) -> Vec<String> {
+    let is_offered = config.get("shell_arrow").and_then(Value::as_bool).unwrap_or(true);
+    is_offered.then(|| ARROW.to_owned()).into_iter().collect()
 }

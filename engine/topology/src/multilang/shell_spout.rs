@@ -224,13 +224,28 @@ impl Work {
         let Some(child) = self.supervisor.greeted_child().filter(|_| self.awaited.is_none()) else { return Ok(()) };
         let Some(turn) = self.turns.pop_front() else { return Ok(()) };
         let is_next = matches!(turn, Turn::Next);
-        child.outbox().send(match &turn {
-            Turn::Next => ToChild::Next,
-            Turn::Ack(id) => ToChild::Ack(id),
-            Turn::Fail(id) => ToChild::Fail(id),
-            Turn::Activate => ToChild::Activate,
-            Turn::Deactivate => ToChild::Deactivate,
-        })?;
+        let fates_max = child.outbox().fates_max();
+        match turn {
+            Turn::Next => child.outbox().send(ToChild::Next)?,
+            Turn::Ack(id) => {
+                let ids =
+                    gathered(
+                        id,
+                        &mut self.turns,
+                        fates_max,
+                        |turn| if let Turn::Ack(id) = turn { Ok(id) } else { Err(turn) },
+                    );
+                child.outbox().send(ToChild::Ack(&ids))?;
+            }
+            Turn::Fail(id) => {
+                let ids = gathered(id, &mut self.turns, fates_max, |turn| {
+                    if let Turn::Fail(id) = turn { Ok(id) } else { Err(turn) }
+                });
+                child.outbox().send(ToChild::Fail(&ids))?;
+            }
+            Turn::Activate => child.outbox().send(ToChild::Activate)?,
+            Turn::Deactivate => child.outbox().send(ToChild::Deactivate)?,
+        }
         self.awaited = Some(Awaited { is_next, has_emitted: false, check_at: now.after(self.timeout) });
         Ok(())
     }
@@ -242,7 +257,8 @@ impl Work {
             FromChild::Log { message, level } => self.speaker.log(level, &message),
             FromChild::Error(message) => collector.report_error(message),
             FromChild::Metrics { name, params } => self.speaker.metric(&name, &params),
-            FromChild::Pid(_) => {}
+            FromChild::Pid { .. } => {}
+            FromChild::More => return Err(unknown("more")),
             FromChild::Ack(_) => return Err(unknown("ack")),
             FromChild::Fail(_) => return Err(unknown("fail")),
             FromChild::Unknown(command) => return Err(unknown(&command)),
@@ -299,6 +315,28 @@ impl Work {
         };
         collector.report_error(format!("{error}; {dropped}the child is started anew"));
     }
+}
+
+/// The id of a turn, and those of the same kind that follow at once, up to a number.
+fn gathered(
+    first: Value,
+    turns: &mut VecDeque<Turn>,
+    ids_max: usize,
+    id_of: impl Fn(Turn) -> std::result::Result<Value, Turn>,
+) -> Vec<Value> {
+    let mut ids = vec![first];
+    while ids.len() < ids_max
+        && let Some(turn) = turns.pop_front()
+    {
+        match id_of(turn) {
+            Ok(id) => ids.push(id),
+            Err(other) => {
+                turns.push_front(other);
+                break;
+            }
+        }
+    }
+    ids
 }
 
 fn unknown(command: &str) -> Error {
