@@ -299,7 +299,7 @@ impl Shared {
         }
         for message in said.drain(..) {
             match message {
-                FromChild::Pid { pid, dialect } => self.greeted(pid, ear.greeted(dialect.as_deref())?),
+                FromChild::Pid { pid, dialect } => self.greeted(pid, ear.greeted(dialect.as_deref()))?,
                 FromChild::More => self.outbox.more(),
                 message => self.life.while_handling(|| handler(Ok(message), &self.outbox))?,
             }
@@ -307,13 +307,15 @@ impl Shared {
         Ok(())
     }
 
-    fn greeted(&self, pid: u32, dialect: Dialect) {
+    /// Whoever sees that it has greeted speaks its dialect. The pid is of use even if the dialect is none: it has a file.
+    fn greeted(&self, pid: u32, dialect: Result<Dialect>) -> Result<()> {
+        match dialect {
+            Ok(Dialect::Json) => self.outbox.speak(Dialect::Json, self.launch.tuples_waiting_max),
+            Ok(Dialect::Arrow) => self.outbox.speak(Dialect::Arrow, self.launch.arrow_tuples_waiting_max),
+            Err(_) => {}
+        }
         self.life.greeted(pid);
-        let tuples_max = match dialect {
-            Dialect::Json => self.launch.tuples_waiting_max,
-            Dialect::Arrow => self.launch.arrow_tuples_waiting_max,
-        };
-        self.outbox.greeted(dialect, tuples_max);
+        dialect.map(|_| self.outbox.greeted())
     }
 
     /// Why the output has ended.

@@ -152,7 +152,7 @@ fn of_json<'a, T: Deserialize<'a>>(header: &'a [u8]) -> std::result::Result<T, S
 fn append_emits(emits: Emits, body: Vec<u8>, said: &mut Vec<FromChild>) -> std::result::Result<(), String> {
     let Emits { rows: count, stream, task, need_task_ids, each, anchors, ids } = emits;
     if count > ROWS_MAX {
-        return Err(format!("an emit of {count} rows, of at most {ROWS_MAX}"));
+        return Err(format!("{count} rows, of at most {ROWS_MAX}"));
     }
     let anchors = anchors_of(count, each, anchors)?;
     let ids = match ids {
@@ -164,7 +164,7 @@ fn append_emits(emits: Emits, body: Vec<u8>, said: &mut Vec<FromChild>) -> std::
     // Task 0, which there isn't, is none, as in Storm's JSON.
     let task = task.filter(|task| *task != 0);
     let need_task_ids = need_task_ids && task.is_none();
-    let rows = read::rows(body, count)?;
+    let rows = read::rows(&body, count)?;
     said.extend(rows.into_iter().zip(anchors).zip(ids).map(|((values, anchors), id): ((Vec<Value>, _), _)| {
         FromChild::Emit(Emit { id, anchors, stream: stream.clone(), task, values, need_task_ids })
     }));

@@ -11,8 +11,8 @@
 //!
 //! Invariants:
 //! - Nothing here does IO but `frame::read`, from the reader it is given.
-//! - A body is checked before Arrow's own code sees it: types, lengths, places of buffers. What a child sends can't make that code panic or
-//!   ask for memory that the frame doesn't hold.
+//! - What a child sends can't make anything here panic or ask for much more memory than the frame holds: bodies are read without Arrow's own
+//!   reader, of which that isn't known.
 //! - Every value makes the way to a child and back unchanged.
 
 mod command;
@@ -20,6 +20,8 @@ mod exact;
 pub mod frame;
 mod ids;
 mod read;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub(crate) use command::{append_batches, append_command, parse};
@@ -27,6 +29,9 @@ pub(crate) use write::Row;
 
 /// Rows of one frame, at most.
 const ROWS_MAX: usize = 1 << 20;
+
+/// Values of one frame, at most: a column of nulls takes no bytes.
+const VALUES_MAX: usize = 1 << 24;
 
 /// The key of a field's metadata that says how its texts are to be read, and its only value: as `exact` says.
 const ENCODING: (&str, &str) = ("monsoon.encoding", "json");

@@ -1,56 +1,66 @@
 //! A batch as rows: of the bytes of an Arrow IPC stream that holds a schema and one record batch.
 //!
-//! The messages are taken apart here and checked before Arrow's decoder gets them, because the decoder trusts the numbers in them.
+//! The columns are read here and not by Arrow's own reader: that one panics when the numbers in a batch contradict each other, and nothing
+//! that a child sends may do that. Eleven types don't need more than this.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use arrow_ipc::{Endianness, Message, MessageHeader, Precision, TimeUnit, Type};
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{
-    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType,
-    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type,
-    UInt64Type,
-};
-use arrow_array::{Array, ArrayAccessor, ArrayRef, ArrowPrimitiveType, PrimitiveArray, RecordBatch};
-use arrow_buffer::Buffer;
-use arrow_ipc::{Endianness, Message, MessageHeader, Precision, TimeUnit as WireUnit, Type};
-use arrow_schema::{DataType, Field, Schema, TimeUnit};
-
-use super::{ENCODING, exact};
+use super::{ENCODING, ROWS_MAX, VALUES_MAX, exact};
 use crate::Value;
 
 /// Why a batch can't be taken.
 type Result<T> = std::result::Result<T, String>;
 
-/// The rows of a body, of which there must be so many. An empty body is rows without columns.
-pub fn rows(body: Vec<u8>, count: usize) -> Result<Vec<Vec<Value>>> {
+/// The rows of a body, of which there must be so many, at most [`ROWS_MAX`]. An empty body is rows without columns.
+pub fn rows(body: &[u8], count: usize) -> Result<Vec<Vec<Value>>> {
+    if count > ROWS_MAX {
+        return Err(format!("{count} rows, of at most {ROWS_MAX}"));
+    }
     if body.is_empty() {
         return Ok(vec![Vec::new(); count]);
     }
-    let batch = decode(&Buffer::from_vec(body))?;
-    if batch.num_rows() != count {
-        return Err(format!("a batch of {} rows where the header says {count}", batch.num_rows()));
+    let mut rest = body;
+    let (schema, _) = next_message(&mut rest)?;
+    let schema = schema.header_as_schema().ok_or("the Arrow stream does not begin with a schema")?;
+    if schema.endianness() != Endianness::Little {
+        return Err("the batch is not little endian".into());
     }
-    let mut rows: Vec<Vec<Value>> = (0..count).map(|_| Vec::with_capacity(batch.num_columns())).collect();
-    for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
-        push_column(field, column, &mut rows).map_err(|reason| format!("column {:?}: {reason}", field.name()))?;
+    let (batch, content) = next_message(&mut rest)?;
+    if batch.header_type() == MessageHeader::DictionaryBatch {
+        return Err("the batch has a dictionary: cast its column to plain values".into());
+    }
+    let batch = batch.header_as_record_batch().ok_or("there is no record batch behind the schema")?;
+    if batch.compression().is_some() {
+        return Err("the batch is compressed".into());
+    }
+    if usize::try_from(batch.length()) != Ok(count) {
+        return Err(format!("a batch of {} rows where the header says {count}", batch.length()));
+    }
+    let (mut nodes, mut buffers) = (batch.nodes().into_iter().flatten(), batch.buffers().into_iter().flatten());
+    let columns = schema.fields().map_or(0, |fields| fields.len());
+    if count.saturating_mul(columns) > VALUES_MAX {
+        return Err(format!("{count} rows of {columns} columns, of at most {VALUES_MAX} values"));
+    }
+    let mut rows: Vec<Vec<Value>> = (0..count).map(|_| Vec::with_capacity(columns)).collect();
+    for field in schema.fields().into_iter().flatten() {
+        let in_column = |reason| format!("column {:?}: {reason}", field.name().unwrap_or_default());
+        let kind = Kind::of(&field).map_err(in_column)?;
+        let node = nodes.next().ok_or("a column without a node")?;
+        let mut next_buffer = || slice(content, buffers.next()?);
+        let column = Column::new(kind, count, node.null_count(), &mut next_buffer).map_err(in_column)?;
+        for (place, row) in rows.iter_mut().enumerate() {
+            row.push(column.value(place).map_err(in_column)?);
+        }
     }
     Ok(rows)
 }
 
-/// A message of a stream, and where its body is.
-struct Encapsulated<'a> {
-    message: Message<'a>,
-    body: Buffer,
-}
-
-/// Takes the next message off the stream.
-fn next_message<'a>(stream: &'a Buffer, at: &mut usize) -> Result<Encapsulated<'a>> {
+/// Takes a message and its body off the stream.
+fn next_message<'a>(stream: &mut &'a [u8]) -> Result<(Message<'a>, &'a [u8])> {
     const CONTINUATION: [u8; 4] = [0xff; 4];
-    let cut = || format!("the Arrow stream of {} bytes is cut off", stream.len());
-    let rest = stream.get(*at..).ok_or_else(cut)?;
-    let (marker, rest) = rest.split_first_chunk::<4>().ok_or_else(cut)?;
-    let (length, rest) = rest.split_first_chunk::<4>().ok_or_else(cut)?;
+    const CUT: &str = "the Arrow stream is cut off";
+    let (marker, rest) = stream.split_first_chunk().ok_or(CUT)?;
+    let (length, rest) = rest.split_first_chunk().ok_or(CUT)?;
     if *marker != CONTINUATION {
         return Err("the body is no Arrow IPC stream".into());
     }
@@ -58,184 +68,196 @@ fn next_message<'a>(stream: &'a Buffer, at: &mut usize) -> Result<Encapsulated<'
     if length == 0 {
         return Err("the Arrow stream ends without a record batch".into());
     }
-    let metadata = rest.get(..length).ok_or_else(cut)?;
+    let (metadata, rest) = rest.split_at_checked(length).ok_or(CUT)?;
     let message = arrow_ipc::root_as_message(metadata).map_err(|error| format!("not Arrow metadata: {error}"))?;
-    let body_at = *at + 8 + length;
-    let body_length = usize::try_from(message.bodyLength()).ok().filter(|length| *length <= stream.len() - body_at);
-    let body_length = body_length.ok_or_else(cut)?;
-    *at = body_at + body_length;
-    Ok(Encapsulated { message, body: stream.slice_with_length(body_at, body_length) })
+    let length = usize::try_from(message.bodyLength()).map_err(|_| CUT)?;
+    let (body, rest) = rest.split_at_checked(length).ok_or(CUT)?;
+    *stream = rest;
+    Ok((message, body))
 }
 
-fn decode(stream: &Buffer) -> Result<RecordBatch> {
-    let mut at = 0;
-    let first = next_message(stream, &mut at)?;
-    let schema = first.message.header_as_schema().ok_or("the Arrow stream does not begin with a schema")?;
-    if schema.endianness() != Endianness::Little {
-        return Err("the batch is not little endian".into());
-    }
-    let fields: Result<Vec<Field>> = schema.fields().into_iter().flatten().map(field).collect();
-    let schema = Arc::new(Schema::new(fields?));
-    let second = next_message(stream, &mut at)?;
-    if second.message.header_type() == MessageHeader::DictionaryBatch {
-        return Err("the batch has a dictionary: cast its column to plain values".into());
-    }
-    let batch = second.message.header_as_record_batch().ok_or("there is no record batch behind the schema")?;
-    check(&batch, second.body.len())?;
-    let version = second.message.version();
-    arrow_ipc::reader::read_record_batch(&second.body, batch, schema, &HashMap::new(), None, &version)
-        .map_err(|error| format!("not a batch of its schema: {error}"))
+/// A buffer's bytes, if they lie within the body.
+fn slice<'a>(body: &'a [u8], buffer: &arrow_ipc::Buffer) -> Option<&'a [u8]> {
+    let (offset, length) = (usize::try_from(buffer.offset()).ok()?, usize::try_from(buffer.length()).ok()?);
+    body.get(offset..offset.checked_add(length)?)
 }
 
-/// The numbers that Arrow's decoder takes as they are.
-fn check(batch: &arrow_ipc::RecordBatch<'_>, body_bytes: usize) -> Result<()> {
-    let rows = |length: i64| usize::try_from(length).is_ok_and(|length| length <= super::ROWS_MAX);
-    if batch.compression().is_some() {
-        return Err("the batch is compressed".into());
-    }
-    if batch.variadicBufferCounts().is_some_and(|counts| !counts.is_empty()) {
-        return Err("the batch has views".into());
-    }
-    if !rows(batch.length()) || batch.nodes().into_iter().flatten().any(|node| node.length() != batch.length()) {
-        return Err(format!(
-            "a batch of {} rows, of at most {}, or columns of other lengths",
-            batch.length(),
-            super::ROWS_MAX
-        ));
-    }
-    let lies_within = |offset: i64, length: i64| {
-        let end = offset.checked_add(length).and_then(|end| usize::try_from(end).ok());
-        offset >= 0 && length >= 0 && end.is_some_and(|end| end <= body_bytes)
-    };
-    if batch.buffers().into_iter().flatten().any(|buffer| !lies_within(buffer.offset(), buffer.length())) {
-        return Err("a buffer of the batch lies outside its body".into());
-    }
-    Ok(())
+/// A type that is taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Null,
+    Bool,
+    /// With this many bytes.
+    Signed(usize),
+    Unsigned(usize),
+    Float32,
+    Float64,
+    Time(TimeUnit),
+    /// With offsets of this many bytes.
+    Text(usize),
+    Bytes(usize),
+    /// Text that stands for a value.
+    Exact(usize),
 }
 
-/// A field of a type that is taken.
-fn field(wire: arrow_ipc::Field<'_>) -> Result<Field> {
-    let name = wire.name().unwrap_or_default();
-    let refused = || {
-        let name = wire.type_type().variant_name().unwrap_or("unknown");
-        format!("its type, {name}, isn't one that is taken; cast it to another")
-    };
-    let data_type = match wire.dictionary() {
-        None => data_type(&wire).ok_or_else(refused),
-        Some(_) => Err("it has a dictionary: cast it to plain values".into()),
-    };
-    let data_type = data_type.map_err(|reason| format!("column {name:?}: {reason}"))?;
-    let metadata = wire.custom_metadata().into_iter().flatten();
-    let metadata = metadata.filter_map(|entry| Some((entry.key()?.to_owned(), entry.value()?.to_owned()))).collect();
-    Ok(Field::new(name, data_type, true).with_metadata(metadata))
-}
+impl Kind {
+    fn of(field: &arrow_ipc::Field<'_>) -> Result<Kind> {
+        if field.dictionary().is_some() {
+            return Err("it has a dictionary: cast it to plain values".into());
+        }
+        let kind = Kind::of_type(field).ok_or_else(|| {
+            let name = field.type_type().variant_name().unwrap_or("unknown");
+            format!("its type, {name}, isn't one that is taken; cast it to another")
+        })?;
+        let (key, encoding) = ENCODING;
+        let mut metadata = field.custom_metadata().into_iter().flatten();
+        match (metadata.find(|entry| entry.key() == Some(key)).and_then(|entry| entry.value()), kind) {
+            (None, kind) => Ok(kind),
+            (Some(given), Kind::Text(width)) if given == encoding => Ok(Kind::Exact(width)),
+            (Some(given), Kind::Null) if given == encoding => Ok(Kind::Null),
+            (Some(given), _) => Err(format!("its encoding {given:?} is unknown, or its type isn't text")),
+        }
+    }
 
-fn data_type(field: &arrow_ipc::Field<'_>) -> Option<DataType> {
-    Some(match field.type_type() {
-        Type::Null => DataType::Null,
-        Type::Bool => DataType::Boolean,
-        Type::Utf8 => DataType::Utf8,
-        Type::LargeUtf8 => DataType::LargeUtf8,
-        Type::Binary => DataType::Binary,
-        Type::LargeBinary => DataType::LargeBinary,
-        Type::Int => {
-            let int = field.type_as_int()?;
-            match (int.bitWidth(), int.is_signed()) {
-                (8, true) => DataType::Int8,
-                (16, true) => DataType::Int16,
-                (32, true) => DataType::Int32,
-                (64, true) => DataType::Int64,
-                (8, false) => DataType::UInt8,
-                (16, false) => DataType::UInt16,
-                (32, false) => DataType::UInt32,
-                (64, false) => DataType::UInt64,
-                _ => return None,
+    fn of_type(field: &arrow_ipc::Field<'_>) -> Option<Kind> {
+        Some(match field.type_type() {
+            Type::Null => Kind::Null,
+            Type::Bool => Kind::Bool,
+            Type::Utf8 => Kind::Text(4),
+            Type::LargeUtf8 => Kind::Text(8),
+            Type::Binary => Kind::Bytes(4),
+            Type::LargeBinary => Kind::Bytes(8),
+            Type::Timestamp => Kind::Time(field.type_as_timestamp()?.unit()),
+            Type::Int => {
+                let int = field.type_as_int()?;
+                let bytes = match int.bitWidth() {
+                    8 => 1,
+                    16 => 2,
+                    32 => 4,
+                    64 => 8,
+                    _ => return None,
+                };
+                if int.is_signed() { Kind::Signed(bytes) } else { Kind::Unsigned(bytes) }
             }
-        }
-        Type::FloatingPoint => match field.type_as_floating_point()?.precision() {
-            Precision::SINGLE => DataType::Float32,
-            Precision::DOUBLE => DataType::Float64,
-            _ => return None,
-        },
-        Type::Timestamp => {
-            let unit = match field.type_as_timestamp()?.unit() {
-                WireUnit::SECOND => TimeUnit::Second,
-                WireUnit::MILLISECOND => TimeUnit::Millisecond,
-                WireUnit::MICROSECOND => TimeUnit::Microsecond,
-                WireUnit::NANOSECOND => TimeUnit::Nanosecond,
+            Type::FloatingPoint => match field.type_as_floating_point()?.precision() {
+                Precision::SINGLE => Kind::Float32,
+                Precision::DOUBLE => Kind::Float64,
                 _ => return None,
-            };
-            // A point in time is the same in every zone.
-            DataType::Timestamp(unit, None)
+            },
+            _ => return None,
+        })
+    }
+
+    /// Bytes of a value; of an offset, if values are of any length; none if they are less than bytes.
+    fn width(self) -> Option<usize> {
+        match self {
+            Kind::Null | Kind::Bool => None,
+            Kind::Float32 => Some(4),
+            Kind::Float64 | Kind::Time(_) => Some(8),
+            Kind::Signed(bytes) | Kind::Unsigned(bytes) => Some(bytes),
+            Kind::Text(bytes) | Kind::Bytes(bytes) | Kind::Exact(bytes) => Some(bytes),
         }
-        _ => return None,
-    })
+    }
+
+    fn has_offsets(self) -> bool {
+        matches!(self, Kind::Text(_) | Kind::Bytes(_) | Kind::Exact(_))
+    }
 }
 
-/// Appends a column's values to the rows.
-fn push_column(field: &Field, column: &ArrayRef, rows: &mut [Vec<Value>]) -> Result<()> {
-    let (key, encoding) = ENCODING;
-    let is_exact = match field.metadata().get(key) {
-        Some(given) if given == encoding => true,
-        Some(given) => return Err(format!("its encoding {given:?} is unknown")),
-        None => false,
+/// The bytes of a column. Those of `values` reach over all rows; so do those of `validity`, if there are any.
+struct Column<'a> {
+    kind: Kind,
+    /// A bit a row, set if there is a value; none if there is one everywhere.
+    validity: Option<&'a [u8]>,
+    /// Values, or the offsets at which they begin and the last one ends.
+    values: &'a [u8],
+    /// What offsets lead to.
+    content: &'a [u8],
+}
+
+impl<'a> Column<'a> {
+    /// Takes as many buffers as the type has.
+    fn new(
+        kind: Kind,
+        rows: usize,
+        nulls: i64,
+        next_buffer: &mut impl FnMut() -> Option<&'a [u8]>,
+    ) -> Result<Column<'a>> {
+        if kind == Kind::Null {
+            return Ok(Column { kind, validity: None, values: &[], content: &[] });
+        }
+        let mut next_buffer = || next_buffer().ok_or("it has a buffer too few, or one that lies outside the batch");
+        let validity = Some(next_buffer()?).filter(|_| nulls != 0);
+        let values = next_buffer()?;
+        let content = if kind.has_offsets() { next_buffer()? } else { &[] };
+        let needed = match kind.width() {
+            None => rows.div_ceil(8),
+            Some(_) if rows == 0 => 0,
+            Some(bytes) => bytes * (rows + usize::from(kind.has_offsets())),
+        };
+        if values.len() < needed || validity.is_some_and(|validity| validity.len() < rows.div_ceil(8)) {
+            return Err(format!("its buffers are too short for {rows} rows"));
+        }
+        Ok(Column { kind, validity, values, content })
+    }
+
+    /// The value of a row there is.
+    fn value(&self, row: usize) -> Result<Value> {
+        if self.kind == Kind::Null || self.validity.is_some_and(|validity| !bit(validity, row)) {
+            return Ok(Value::Null);
+        }
+        match self.kind {
+            Kind::Null => Ok(Value::Null),
+            Kind::Bool => Ok(Value::Bool(bit(self.values, row))),
+            Kind::Signed(bytes) => Ok(Value::Int(self.signed(row, bytes))),
+            Kind::Unsigned(bytes) => {
+                let value = self.unsigned(row, bytes);
+                i64::try_from(value).map(Value::Int).map_err(|_| format!("{value} is more than 63 bits hold"))
+            }
+            Kind::Float32 => Ok(Value::Float(f32::from_bits(self.unsigned(row, 4) as u32).into())),
+            Kind::Float64 => Ok(Value::Float(f64::from_bits(self.unsigned(row, 8)))),
+            Kind::Time(unit) => micros(self.signed(row, 8), unit).map(Value::Timestamp),
+            Kind::Text(bytes) => self.text(row, bytes).map(Value::from),
+            Kind::Bytes(bytes) => self.content(row, bytes).map(Value::from),
+            Kind::Exact(bytes) => self.text(row, bytes).and_then(exact::parse),
+        }
+    }
+
+    /// A little-endian number of up to 8 bytes.
+    fn unsigned(&self, place: usize, bytes: usize) -> u64 {
+        let mut number = [0; 8];
+        number[..bytes].copy_from_slice(&self.values[place * bytes..(place + 1) * bytes]);
+        u64::from_le_bytes(number)
+    }
+
+    fn signed(&self, place: usize, bytes: usize) -> i64 {
+        let unused_bits = 64 - 8 * bytes as u32;
+        ((self.unsigned(place, bytes) << unused_bits) as i64) >> unused_bits
+    }
+
+    fn content(&self, row: usize, bytes: usize) -> Result<&'a [u8]> {
+        let offset = |place| usize::try_from(self.unsigned(place, bytes)).ok();
+        let content = offset(row).zip(offset(row + 1)).and_then(|(start, end)| self.content.get(start..end));
+        content.ok_or_else(|| format!("the offsets of row {row} lead outside its values"))
+    }
+
+    fn text(&self, row: usize, bytes: usize) -> Result<&'a str> {
+        std::str::from_utf8(self.content(row, bytes)?).map_err(|error| format!("row {row} is no UTF-8: {error}"))
+    }
+}
+
+fn bit(bits: &[u8], place: usize) -> bool {
+    bits[place / 8] & (1 << (place % 8)) != 0
+}
+
+/// Nanoseconds are rounded down.
+fn micros(time: i64, unit: TimeUnit) -> Result<i64> {
+    let micros = match unit {
+        TimeUnit::SECOND => time.checked_mul(1_000_000),
+        TimeUnit::MILLISECOND => time.checked_mul(1000),
+        TimeUnit::MICROSECOND => Some(time),
+        TimeUnit::NANOSECOND => Some(time.div_euclid(1000)),
+        _ => return Err("its unit of time is unknown".into()),
     };
-    match column.data_type() {
-        DataType::Utf8 if is_exact => return push(column.as_string::<i32>(), rows, exact::parse),
-        DataType::LargeUtf8 if is_exact => return push(column.as_string::<i64>(), rows, exact::parse),
-        DataType::Null => rows.iter_mut().for_each(|row| row.push(Value::Null)),
-        other if is_exact => return Err(format!("it is marked as {encoding}, but its type is {other}")),
-        DataType::Boolean => push(column.as_boolean(), rows, |value| Ok(Value::Bool(value)))?,
-        DataType::Int8 => push_integers(column.as_primitive::<Int8Type>(), rows)?,
-        DataType::Int16 => push_integers(column.as_primitive::<Int16Type>(), rows)?,
-        DataType::Int32 => push_integers(column.as_primitive::<Int32Type>(), rows)?,
-        DataType::Int64 => push_integers(column.as_primitive::<Int64Type>(), rows)?,
-        DataType::UInt8 => push_integers(column.as_primitive::<UInt8Type>(), rows)?,
-        DataType::UInt16 => push_integers(column.as_primitive::<UInt16Type>(), rows)?,
-        DataType::UInt32 => push_integers(column.as_primitive::<UInt32Type>(), rows)?,
-        DataType::UInt64 => push_integers(column.as_primitive::<UInt64Type>(), rows)?,
-        DataType::Float32 => push(column.as_primitive::<Float32Type>(), rows, |value| Ok(Value::Float(value.into())))?,
-        DataType::Float64 => push(column.as_primitive::<Float64Type>(), rows, |value| Ok(Value::Float(value)))?,
-        DataType::Utf8 => push(column.as_string::<i32>(), rows, |text| Ok(Value::from(text)))?,
-        DataType::LargeUtf8 => push(column.as_string::<i64>(), rows, |text| Ok(Value::from(text)))?,
-        DataType::Binary => push(column.as_binary::<i32>(), rows, |bytes| Ok(Value::from(bytes)))?,
-        DataType::LargeBinary => push(column.as_binary::<i64>(), rows, |bytes| Ok(Value::from(bytes)))?,
-        DataType::Timestamp(TimeUnit::Second, _) => {
-            push(column.as_primitive::<TimestampSecondType>(), rows, |time| timestamp(time, 1_000_000))?;
-        }
-        DataType::Timestamp(TimeUnit::Millisecond, _) => {
-            push(column.as_primitive::<TimestampMillisecondType>(), rows, |time| timestamp(time, 1000))?;
-        }
-        DataType::Timestamp(TimeUnit::Microsecond, _) => {
-            push(column.as_primitive::<TimestampMicrosecondType>(), rows, |time| timestamp(time, 1))?;
-        }
-        DataType::Timestamp(TimeUnit::Nanosecond, _) => {
-            push(column.as_primitive::<TimestampNanosecondType>(), rows, |time| {
-                Ok(Value::Timestamp(time.div_euclid(1000)))
-            })?;
-        }
-        other => return Err(format!("its type, {other}, isn't one that is taken")),
-    }
-    Ok(())
-}
-
-fn push<A: ArrayAccessor>(column: A, rows: &mut [Vec<Value>], of: impl Fn(A::Item) -> Result<Value>) -> Result<()> {
-    for (place, row) in rows.iter_mut().enumerate() {
-        row.push(if column.is_null(place) { Value::Null } else { of(column.value(place))? });
-    }
-    Ok(())
-}
-
-fn push_integers<T: ArrowPrimitiveType<Native: TryInto<i64> + Copy + std::fmt::Display>>(
-    column: &PrimitiveArray<T>,
-    rows: &mut [Vec<Value>],
-) -> Result<()> {
-    push(column, rows, |value| {
-        value.try_into().map(Value::Int).map_err(|_| format!("{value} is more than 63 bits hold"))
-    })
-}
-
-fn timestamp(time: i64, micros: i64) -> Result<Value> {
-    let time = time.checked_mul(micros).ok_or_else(|| format!("the time {time} is outside the range of microseconds"));
-    time.map(Value::Timestamp)
+    micros.ok_or_else(|| format!("the time {time} is outside the range of microseconds"))
 }
