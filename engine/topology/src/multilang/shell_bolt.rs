@@ -169,12 +169,12 @@ impl Work {
     }
 
     fn check_pulse(&mut self, now: Moment) -> Result<()> {
-        self.last_id += 1;
         let Some(child) = self.supervisor.greeted_child() else { return Ok(()) };
         match self.heartbeat.check(now, child.last_heard(), self.timeout) {
             Pulse::Wait => Ok(()),
             Pulse::Lost => Err(Error::Silent { limit_ms: millis(self.timeout), stderr: child.last_lines() }),
             Pulse::Ask => {
+                self.last_id += 1;
                 let id = format_smolstr!("-{}", self.last_id);
                 child.outbox().send(ToChild::Heartbeat { id: &id })
             }

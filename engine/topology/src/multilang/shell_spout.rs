@@ -35,10 +35,16 @@ pub struct ShellSpout {
 /// A turn of the child's.
 enum Turn {
     Next,
-    Ack(Value),
-    Fail(Value),
+    Fate(Fate, Value),
     Activate,
     Deactivate,
+}
+
+/// What has become of a tuple.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Acked,
+    Failed,
 }
 
 /// A turn that has begun.
@@ -74,13 +80,13 @@ impl ShellSpout {
     }
 
     /// Something has become of a tuple.
-    fn note_fate(&mut self, id: &Value, fate: impl Fn(Value) -> Turn) {
+    fn note_fate(&mut self, id: &Value, fate: Fate) {
         let Some(work) = &mut self.work else { return };
         if let Some([Value::Int(generation), id]) = id.as_list()
             && *generation == work.generation
         {
             work.in_flight = work.in_flight.saturating_sub(1);
-            work.turns.push_back(fate(id.clone()));
+            work.turns.push_back(Turn::Fate(fate, id.clone()));
         }
     }
 
@@ -155,12 +161,12 @@ impl Spout for ShellSpout {
     }
 
     fn ack(&mut self, id: Value, _: &mut SpoutCollector) -> Outcome {
-        self.note_fate(&id, Turn::Ack);
+        self.note_fate(&id, Fate::Acked);
         Ok(())
     }
 
     fn fail(&mut self, id: Value, _: &mut SpoutCollector) -> Outcome {
-        self.note_fate(&id, Turn::Fail);
+        self.note_fate(&id, Fate::Failed);
         Ok(())
     }
 
@@ -227,21 +233,12 @@ impl Work {
         let fates_max = child.outbox().fates_max();
         match turn {
             Turn::Next => child.outbox().send(ToChild::Next)?,
-            Turn::Ack(id) => {
-                let ids =
-                    gathered(
-                        id,
-                        &mut self.turns,
-                        fates_max,
-                        |turn| if let Turn::Ack(id) = turn { Ok(id) } else { Err(turn) },
-                    );
-                child.outbox().send(ToChild::Ack(&ids))?;
-            }
-            Turn::Fail(id) => {
-                let ids = gathered(id, &mut self.turns, fates_max, |turn| {
-                    if let Turn::Fail(id) = turn { Ok(id) } else { Err(turn) }
-                });
-                child.outbox().send(ToChild::Fail(&ids))?;
+            Turn::Fate(fate, id) => {
+                let ids = gathered(fate, id, &mut self.turns, fates_max);
+                child.outbox().send(match fate {
+                    Fate::Acked => ToChild::Ack(&ids),
+                    Fate::Failed => ToChild::Fail(&ids),
+                })?;
             }
             Turn::Activate => child.outbox().send(ToChild::Activate)?,
             Turn::Deactivate => child.outbox().send(ToChild::Deactivate)?,
@@ -306,7 +303,7 @@ impl Work {
         self.supervisor.give_up(now);
         self.generation += 1;
         self.awaited = None;
-        let fates = |turn: &&Turn| matches!(turn, Turn::Ack(_) | Turn::Fail(_));
+        let fates = |turn: &&Turn| matches!(turn, Turn::Fate(..));
         let untold = std::mem::take(&mut self.in_flight) + self.turns.iter().filter(fates).count() as u64;
         self.turns.clear();
         let dropped = match untold {
@@ -317,24 +314,14 @@ impl Work {
     }
 }
 
-/// The id of a turn, and those of the same kind that follow at once, up to a number.
-fn gathered(
-    first: Value,
-    turns: &mut VecDeque<Turn>,
-    ids_max: usize,
-    id_of: impl Fn(Turn) -> std::result::Result<Value, Turn>,
-) -> Vec<Value> {
-    let mut ids = vec![first];
+/// The id of a turn, and those of turns of the same fate that follow at once, up to a number.
+fn gathered(fate: Fate, id: Value, turns: &mut VecDeque<Turn>, ids_max: usize) -> Vec<Value> {
+    let mut ids = vec![id];
     while ids.len() < ids_max
-        && let Some(turn) = turns.pop_front()
+        && matches!(turns.front(), Some(Turn::Fate(next, _)) if *next == fate)
+        && let Some(Turn::Fate(_, id)) = turns.pop_front()
     {
-        match id_of(turn) {
-            Ok(id) => ids.push(id),
-            Err(other) => {
-                turns.push_front(other);
-                break;
-            }
-        }
+        ids.push(id);
     }
     ids
 }

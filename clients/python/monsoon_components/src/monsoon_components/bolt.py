@@ -116,6 +116,11 @@ class BatchBolt(Bolt):
     ids: Sequence
     """Their ids."""
 
+    def run(self) -> None:
+        import pyarrow  # noqa: F401  Without it the program ends here, which tells why.
+
+        super().run()
+
     def process_batch(self, batch) -> None:
         """Works on a `pyarrow.RecordBatch`, whose columns are named as the stream's fields are. A column whose values are of several kinds is
         text, marked so in its field's metadata; `monsoon_components.arrow_channel.to_list` reads it."""

@@ -35,7 +35,11 @@ struct Command<'a> {
 /// Appends a reply or a command. A tuple is a batch of one; a handshake is Storm's, whatever comes after.
 pub(crate) fn append_command(message: ToChild<'_>, out: &mut Vec<u8>) {
     let (command, ids, tasks) = match message {
-        ToChild::Handshake(_) | ToChild::Tuple { .. } => return message.append_frame(out),
+        ToChild::Handshake(_) => return message.append_frame(out),
+        ToChild::Tuple { id, comp, stream, task, values } => {
+            // Tuples go by the other lane, which tells what can't be said.
+            return drop(Row::new(id, comp, stream, task, values).map(|row| append_batches(vec![row], out)));
+        }
         ToChild::Next => ("next", None, None),
         ToChild::Activate => ("activate", None, None),
         ToChild::Deactivate => ("deactivate", None, None),

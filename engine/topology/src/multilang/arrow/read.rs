@@ -3,7 +3,7 @@
 //! The columns are read here and not by Arrow's own reader: that one panics when the numbers in a batch contradict each other, and nothing
 //! that a child sends may do that. Eleven types don't need more than this.
 
-use arrow_ipc::{Endianness, Message, MessageHeader, Precision, TimeUnit, Type};
+use arrow_ipc::{Endianness, Message, Precision, TimeUnit, Type};
 
 use super::{ENCODING, ROWS_MAX, VALUES_MAX, exact};
 use crate::Value;
@@ -25,10 +25,9 @@ pub fn rows(body: &[u8], count: usize) -> Result<Vec<Vec<Value>>> {
     if schema.endianness() != Endianness::Little {
         return Err("the batch is not little endian".into());
     }
+    let fields: Result<Vec<_>> = schema.fields().into_iter().flatten().map(named).collect();
+    let fields = fields?;
     let (batch, content) = next_message(&mut rest)?;
-    if batch.header_type() == MessageHeader::DictionaryBatch {
-        return Err("the batch has a dictionary: cast its column to plain values".into());
-    }
     let batch = batch.header_as_record_batch().ok_or("there is no record batch behind the schema")?;
     if batch.compression().is_some() {
         return Err("the batch is compressed".into());
@@ -37,14 +36,12 @@ pub fn rows(body: &[u8], count: usize) -> Result<Vec<Vec<Value>>> {
         return Err(format!("a batch of {} rows where the header says {count}", batch.length()));
     }
     let (mut nodes, mut buffers) = (batch.nodes().into_iter().flatten(), batch.buffers().into_iter().flatten());
-    let columns = schema.fields().map_or(0, |fields| fields.len());
-    if count.saturating_mul(columns) > VALUES_MAX {
-        return Err(format!("{count} rows of {columns} columns, of at most {VALUES_MAX} values"));
+    if count.saturating_mul(fields.len()) > VALUES_MAX {
+        return Err(format!("{count} rows of {} columns, of at most {VALUES_MAX} values", fields.len()));
     }
-    let mut rows: Vec<Vec<Value>> = (0..count).map(|_| Vec::with_capacity(columns)).collect();
-    for field in schema.fields().into_iter().flatten() {
-        let in_column = |reason| format!("column {:?}: {reason}", field.name().unwrap_or_default());
-        let kind = Kind::of(&field).map_err(in_column)?;
+    let mut rows: Vec<Vec<Value>> = (0..count).map(|_| Vec::with_capacity(fields.len())).collect();
+    for (name, kind) in fields {
+        let in_column = |reason| format!("column {name:?}: {reason}");
         let node = nodes.next().ok_or("a column without a node")?;
         let mut next_buffer = || slice(content, buffers.next()?);
         let column = Column::new(kind, count, node.null_count(), &mut next_buffer).map_err(in_column)?;
@@ -53,6 +50,13 @@ pub fn rows(body: &[u8], count: usize) -> Result<Vec<Vec<Value>>> {
         }
     }
     Ok(rows)
+}
+
+/// A column's name, and its type if that is one that is taken.
+fn named<'a>(field: arrow_ipc::Field<'a>) -> Result<(&'a str, Kind)> {
+    let name = field.name().unwrap_or_default();
+    let kind = Kind::of(&field).map_err(|reason| format!("column {name:?}: {reason}"))?;
+    Ok((name, kind))
 }
 
 /// Takes a message and its body off the stream.
