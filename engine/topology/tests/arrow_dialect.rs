@@ -346,6 +346,19 @@ fn a_tuple_of_a_whole_batch_fails_the_whole_batch() {
 }
 
 #[test]
+fn what_is_too_much_for_one_frame_goes_in_several() {
+    let Some(programs) = environment() else { return };
+    let (source, sink) = (numbers(2000), Sink::default());
+    let topology = run(&source, vec![component(programs, "Wide", &["number"])], &sink);
+    no_errors(&topology);
+    assert_eq!((source.failed(), sink.distinct(), sink.total() % 1500), (0, 1500, 0));
+    let (source, sink) = (numbers(1), Sink::default());
+    let topology = run(&source, vec![component(programs, "Large", &["bytes"])], &sink);
+    no_errors(&topology);
+    assert_eq!((source.failed(), sink.total()), (0, 60));
+}
+
+#[test]
 fn a_spout_replays_what_a_bolt_fails() {
     let Some(programs) = environment() else { return };
     for speak in [|spec| spec, in_json] {

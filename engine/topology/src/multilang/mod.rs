@@ -25,7 +25,8 @@
 //! | `shell_bolt`, `shell_spout` | a child as a bolt, and as a spout |
 //!
 //! Invariants:
-//! - Only `process` and `supervisor` start threads; `json`, `frame`, `message`, `arrow`, `setup` and the structures of `stderr` do no IO of their own.
+//! - Only `process` and `supervisor` start threads; `json`, `frame`, `message`, `arrow`, `setup` and the structures of `stderr` do no IO
+//!   of their own.
 //! - Nothing above `shell_spec` in the table knows executors, groupings or acking: a handler gets each message and answers through the
 //!   [`Outbox`].
 //! - A shell component never waits for its child, except when it is closed or dropped.

@@ -170,8 +170,8 @@ class ArrowChannel:
             self._read_one()
         command = self._commands.popleft()
         if isinstance(command, Batch):
-            # The engine sends the next one while this one is worked on.
-            self.say("more")
+            # Goes out with the first answers: the engine has another batch on its way meanwhile.
+            self._write({"command": "more"})
             self._flushed_at = time.monotonic()
         return command
 
@@ -229,7 +229,7 @@ class ArrowChannel:
         self._failed.extend(ids)
 
     def say(self, command, **more) -> None:
-        """A log line, an error, a metric, a sync or a wish for more, at once."""
+        """A log line, an error, a metric or a sync, at once."""
         self._write({"command": command, **more})
         self._pipe.flush()
 

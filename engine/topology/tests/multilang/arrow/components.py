@@ -4,6 +4,7 @@ import os
 import sys
 import time
 
+import pyarrow as pa
 import pyarrow.compute as pc
 from monsoon_components import BatchBolt, Bolt, Spout
 
@@ -31,6 +32,22 @@ class Sums(BatchBolt):
 
     def process_batch(self, batch):
         self.emit([pc.sum(batch["value"]).as_py()])
+
+
+class Wide(BatchBolt):
+    """For each batch 1500 tuples, anchored to all of it."""
+
+    def process_batch(self, batch):
+        for number in range(1500):
+            self.emit([number])
+
+
+class Large(BatchBolt):
+    """For each batch 60 MB, anchored to its first tuple."""
+
+    def process_batch(self, batch):
+        column = pa.array([bytes([number]) * 1_000_000 for number in range(60)], pa.binary())
+        self.emit_batch(pa.record_batch([column], names=["bytes"]), rows=[0] * 60)
 
 
 class FailSome(Bolt):
