@@ -41,6 +41,10 @@ fn in_json(mut spec: ShellSpec) -> ShellSpec {
     spec
 }
 
+fn as_it_likes(spec: ShellSpec) -> ShellSpec {
+    spec
+}
+
 fn numbers(count: i64) -> Source {
     Source::new((0..count).map(Value::Int))
 }
@@ -361,9 +365,11 @@ fn what_is_too_much_for_one_frame_goes_in_several() {
 #[test]
 fn a_spout_replays_what_a_bolt_fails() {
     let Some(programs) = environment() else { return };
-    for speak in [|spec| spec, in_json] {
+    for (speak, class) in
+        [(as_it_likes as fn(_) -> _, "FailSome"), (in_json, "FailSome"), (as_it_likes, "FailSomeOfBatch")]
+    {
         let spout = speak(component(programs, "Numbers", &["number"]));
-        let bolt = speak(component(programs, "FailSome", &["number"]));
+        let bolt = speak(component(programs, class, &["number"]));
         let sink = Sink::default();
         let mut builder = TopologyBuilder::new();
         builder.set_spout("source", move || ShellSpout::new(spout.clone()));
@@ -382,7 +388,7 @@ fn a_spout_replays_what_a_bolt_fails() {
 #[test]
 fn an_exception_fails_the_tuple_and_what_is_printed_is_logged() {
     let Some(programs) = environment() else { return };
-    for speak in [|spec| spec, in_json] {
+    for speak in [as_it_likes, in_json] {
         let (source, sink) = (numbers(100), Sink::default());
         let topology = run(&source, vec![speak(component(programs, "Raise", &["value"]))], &sink);
         let errors = errors(&topology, "bolt0");
@@ -406,7 +412,7 @@ fn an_exception_fails_the_batch() {
 #[test]
 fn tuples_go_to_one_task_and_their_tasks_are_told() {
     let Some(programs) = environment() else { return };
-    for speak in [|spec| spec, in_json] {
+    for speak in [as_it_likes, in_json] {
         let mut spec = speak(component(programs, "Direct", &[]));
         spec.outputs.declare_direct("to_one", ["number", "task"]);
         spec.outputs.declare_stream("named", ["number"]);
@@ -429,7 +435,7 @@ fn tuples_go_to_one_task_and_their_tasks_are_told() {
 #[test]
 fn ticks_come_and_need_no_ack() {
     let Some(programs) = environment() else { return };
-    for speak in [|spec| spec, in_json] {
+    for speak in [as_it_likes, in_json] {
         let (source, sink) = (numbers(1000), Sink::default());
         let mut builder = chain(&source, vec![speak(component(programs, "Ticked", &["count"]))], &sink);
         builder.config("tick_interval", "20 ms");
@@ -440,6 +446,20 @@ fn ticks_come_and_need_no_ack() {
         no_errors(&topology);
         topology.kill(WAIT).unwrap();
     }
+}
+
+#[test]
+fn a_slow_child_holds_up_the_spout() {
+    let Some(programs) = environment() else { return };
+    let source = numbers(3000);
+    let mut builder = chain(&source, vec![component(programs, "Sleepy", &["value"])], &Sink::default());
+    builder.config("shell_max_pending", 10).config("queue_tuples", 20).config("batch_tuples", 5);
+    let topology = start(builder);
+    await_that("the child has worked a while", &topology, || source.acked() >= 30);
+    // Ten in the child's work, twice ten on the way to it, ten in the outbox, 20 in the queue, 10 in batches, and what is acked every 50 ms.
+    let under_way = topology.counts("source").emitted - source.acked() as u64;
+    assert!((20..100).contains(&under_way), "{under_way} tuples are under way");
+    no_errors(&topology);
 }
 
 #[test]

@@ -74,7 +74,7 @@ pub(crate) struct Ear<R> {
     bytes_max: usize,
     offered: Vec<String>,
     dialect: Dialect,
-    /// It has said something that was not its greeting.
+    /// It has said something: the dialect stays.
     has_spoken: bool,
 }
 
@@ -111,12 +111,60 @@ impl<R: BufRead> Ear<R> {
     /// The child has sent its pid, and named a dialect or none: how it speaks from now on.
     pub fn greeted(&mut self, dialect: Option<&str>) -> Result<Dialect> {
         if let Some(name) = dialect {
-            if self.has_spoken || self.dialect != Dialect::Json {
+            if self.has_spoken {
                 let reason = format!("the child has chosen the dialect {name:?} after it has said something else");
                 return Err(Error::Protocol(reason));
             }
             self.dialect = Dialect::chosen(name, &self.offered)?;
         }
+        self.has_spoken = true;
         Ok(self.dialect)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is heard, and in the end why there is no more.
+    fn heard(input: &[u8]) -> (Vec<FromChild>, String) {
+        let mut ear = Ear::new(input, 1000, vec![ARROW.into()]);
+        let (mut all, mut said) = (Vec::new(), Vec::new());
+        loop {
+            let dialect = match ear.next(&mut said) {
+                Ok(true) => said.iter().find_map(|message| match message {
+                    FromChild::Pid { dialect, .. } => Some(dialect.clone()),
+                    _ => None,
+                }),
+                Ok(false) => return (all, String::new()),
+                Err(error) => return (all, error.to_string()),
+            };
+            all.append(&mut said);
+            if let Some(Err(error)) = dialect.map(|dialect| ear.greeted(dialect.as_deref())) {
+                return (all, error.to_string());
+            }
+        }
+    }
+
+    const ARROW_PID: &str = "{\"pid\":1,\"dialect\":\"arrow-1\"}\nend\n";
+
+    #[test]
+    fn frames_follow_the_answer_that_chooses_them() {
+        let frame = b"\x12\0\0\0\0\0\0\0{\"command\":\"more\"}";
+        let (said, error) = heard(&[ARROW_PID.as_bytes(), frame, frame].concat());
+        assert_eq!((said.len(), &said[2], error.as_str()), (3, &FromChild::More, ""));
+        let (said, error) = heard(b"{\"pid\":1}\nend\n{\"command\":\"sync\"}\nend\n");
+        assert_eq!((said.len(), &said[1], error.as_str()), (2, &FromChild::Sync, ""));
+    }
+
+    #[test]
+    fn a_dialect_is_chosen_first_and_once() {
+        let late = "after it has said something else";
+        for before in ["{\"pid\":1}", "{\"command\":\"sync\"}"] {
+            let (_, error) = heard(format!("{before}\nend\n{ARROW_PID}").as_bytes());
+            assert!(error.contains(late), "{error}");
+        }
+        let (_, error) = heard(b"{\"pid\":1,\"dialect\":\"arrow-2\"}\nend\n");
+        assert!(error.contains("isn't among those offered"), "{error}");
     }
 }

@@ -43,6 +43,9 @@ use life::Life;
 /// How long a child's last words may take to arrive after its end.
 const LAST_WORDS_WAIT: Duration = Duration::from_secs(1);
 
+/// Messages of one frame for which memory is kept.
+const SAID_KEPT_MAX: usize = 4096;
+
 /// Is given each message but the pid, in order, and in the end, once, the failure. Runs on a thread of the child's. An error
 /// of its own becomes the child's failure. Must not wait for room in the outbox.
 pub type Handler = Box<dyn FnMut(Result<FromChild>, &Outbox) -> Result<()> + Send>;
@@ -278,7 +281,7 @@ impl Shared {
         drop(guard);
     }
 
-    /// Takes one frame. `said` is empty before and after.
+    /// Takes one frame. `said` is empty before, and after unless the child has failed.
     fn hear(
         &self,
         ear: &mut Ear<BufReader<ChildStdout>>,
@@ -304,6 +307,7 @@ impl Shared {
                 message => self.life.while_handling(|| handler(Ok(message), &self.outbox))?,
             }
         }
+        said.shrink_to(SAID_KEPT_MAX);
         Ok(())
     }
 

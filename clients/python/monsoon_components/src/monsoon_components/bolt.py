@@ -16,10 +16,16 @@ class Bolt(Component):
     auto_anchor = True
     """What is emitted while a tuple is processed is anchored to it."""
     auto_ack = True
-    """A tuple is acked after it has been processed. Otherwise `ack` or `fail` is to be called, sooner or later."""
+    """A tuple is acked after it has been processed, unless it has been acked or failed. Otherwise `ack` or `fail` is to be called, sooner or
+    later."""
 
     _current: Sequence = ()
-    _fields: dict
+
+    def run(self) -> None:
+        self._fields = {}
+        # Acked or failed by the component while they are being worked on.
+        self._settled = set()
+        super().run()
 
     def process(self, tup: Tup) -> None:
         """Works on a tuple."""
@@ -45,11 +51,17 @@ class Bolt(Component):
 
     def ack(self, tup: Union[Tup, Any]) -> None:
         """The tuple is done. Goes to the engine with what is emitted, after it."""
-        self._channel.ack([tup.id if isinstance(tup, Tup) else tup])
+        self._channel.ack([self._settle(tup)])
 
     def fail(self, tup: Union[Tup, Any]) -> None:
         """The tuple can't be done: its spout will emit it again."""
-        self._channel.fail([tup.id if isinstance(tup, Tup) else tup])
+        self._channel.fail([self._settle(tup)])
+
+    def _settle(self, tup):
+        id = tup.id if isinstance(tup, Tup) else tup
+        if id in self._current:
+            self._settled.add(id)
+        return id
 
     def flush(self) -> None:
         """Sends what has been emitted, acked and failed. Happens by itself after each batch, and every 50 ms within one."""
@@ -83,20 +95,27 @@ class Bolt(Component):
                 process(Tup(id, source, values, fields))
             except Exception:
                 self._report()
-                channel.fail((id,))
+                channel.fail(self._unsettled())
             else:
                 if auto_ack:
-                    channel.ack((id,))
+                    channel.ack(self._unsettled() if self._settled else (id,))
+            if self._settled:
+                self._settled.clear()
             if channel.is_due():
                 self.flush()
                 # A sign of life, should there have been nothing else: heartbeats are answered between batches.
                 channel.say("sync")
         self._current = ()
 
+    def _unsettled(self) -> Sequence:
+        """What is being worked on, less what has been acked and failed of it."""
+        if not self._settled:
+            return self._current
+        settled, self._settled = self._settled, set()
+        return [id for id in self._current if id not in settled]
+
     def _fields_of(self, source: Source) -> dict:
         """The places of a stream's fields."""
-        if not hasattr(self, "_fields"):
-            self._fields = {}
         key = source[:2]
         if key not in self._fields:
             names = self.context.get("source->stream->fields", {}).get(source.component, {}).get(source.stream, [])
@@ -114,7 +133,7 @@ class BatchBolt(Bolt):
     source: Source
     """Where the tuples of the batch come from."""
     ids: Sequence
-    """Their ids."""
+    """Their ids, which `ack` and `fail` take."""
 
     def run(self) -> None:
         import pyarrow  # noqa: F401  Without it the program ends here, which tells why.
@@ -152,8 +171,9 @@ class BatchBolt(Bolt):
             self.process_batch(batch.record_batch(list(self._fields_of(batch.source))))
         except Exception:
             self._report()
-            self._channel.fail(batch.ids)
+            self._channel.fail(self._unsettled())
         else:
             if self.auto_ack:
-                self._channel.ack(batch.ids)
+                self._channel.ack(self._unsettled())
+        self._settled.clear()
         self._current = ()

@@ -31,6 +31,7 @@ class Component:
         except Exception:
             self._report()
             raise
+        self._report_all(self._channel.flush())
         while True:
             self._handle(self._channel.read())
 

@@ -51,9 +51,7 @@ class Large(BatchBolt):
 
 
 class FailSome(Bolt):
-    """Fails every multiple of ten when it comes the first and the second time."""
-
-    auto_ack = False
+    """Fails every multiple of ten when it comes the first and the second time; the others are acked by themselves."""
 
     def initialize(self, conf, context):
         self.times = {}
@@ -64,7 +62,26 @@ class FailSome(Bolt):
         if number % 10 == 0 and self.times[number] <= 2:
             return self.fail(tup)
         self.emit([number])
-        self.ack(tup)
+
+
+class FailSomeOfBatch(BatchBolt):
+    """The same of a batch's rows."""
+
+    def initialize(self, conf, context):
+        self.times = {}
+
+    def process_batch(self, batch):
+        for place, number in enumerate(batch["number"].to_pylist()):
+            self.times[number] = self.times.get(number, 0) + 1
+            if number % 10 == 0 and self.times[number] <= 2:
+                self.fail(self.ids[place])
+            else:
+                self.emit([number], anchors=[self.ids[place]])
+
+
+class Sleepy(Bolt):
+    def process(self, tup):
+        time.sleep(0.01)
 
 
 class Numbers(Spout):
