@@ -94,7 +94,8 @@ impl Config {
         self.integer(name).map_or(usize::MAX, |value| usize::try_from(value).unwrap_or(0))
     }
 
-    fn boolean(&self, name: &str) -> bool {
+    /// A boolean's value or default.
+    pub(crate) fn boolean(&self, name: &str) -> bool {
         self.value(name).and_then(|value| value.as_bool()).unwrap_or(false)
     }
 

@@ -109,7 +109,9 @@ pub(crate) const SETTINGS: &[Setting] = &[
     obeyed("checkpoint_interval", Some("topology.state.checkpoint.interval.ms"),
         Kind::Duration { storm_unit_ms: 1, min_ms: 100 }, Integer(1000)),
     obeyed("subprocess_timeout", Some("topology.subprocess.timeout.secs"), SECONDS, Integer(30_000)),
-    obeyed("shell_max_pending", Some("topology.shellbolt.max.pending"), COUNT, Integer(100)),
+    // Its default is the dialect's.
+    obeyed("shell_max_pending", Some("topology.shellbolt.max.pending"), COUNT, Unset),
+    obeyed("shell_arrow", None, Kind::Boolean, Boolean(true)),
     obeyed("busy_wait", None, Kind::Boolean, Boolean(false)),
     obeyed("spill_directory", None, Kind::Text, Unset),
     obeyed("window_tuples_in_memory", None, COUNT, Unset),

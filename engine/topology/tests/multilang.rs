@@ -203,7 +203,7 @@ fn a_spout_takes_turns() {
     let Ok(FromChild::Emit(emit)) = bench.next() else { panic!("an emit is expected") };
     let id = emit.id.unwrap();
     assert_eq!(bench.next(), Ok(FromChild::Sync));
-    outbox.send(ToChild::Ack(&id)).unwrap();
+    outbox.send(ToChild::Ack(std::slice::from_ref(&id))).unwrap();
     assert_eq!(bench.next(), log("ack {'turn': 1}", Level::Warn));
     assert_eq!(bench.next(), Ok(FromChild::Sync));
 }

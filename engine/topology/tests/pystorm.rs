@@ -1,51 +1,20 @@
 //! Unchanged pystorm and streamparse, from PyPI, with components that are run as Storm runs them.
 //!
-//! Both are installed into a virtual environment under `target/tmp`, which is kept. `MONSOON_SKIP_DRIVERS=1` skips the tests.
+//! `bench/python.rs` installs both.
 //! `MONSOON_MULTILANG_TUPLES` and `MONSOON_MULTILANG_KILLS` make the test with killed children longer.
 
 mod bench;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use bench::python::environment;
 use bench::*;
 use monsoon_topology::multilang::{ShellBolt, ShellSpec, ShellSpout};
 use monsoon_topology::{Bolt, BoltCollector, Outcome, TopologyBuilder, Tuple, Value};
-
-const PACKAGES: [&str; 2] = ["pystorm==3.1.4", "streamparse==5.0.1"];
-
-/// The programs of a virtual environment that has both packages; none if the tests are to be skipped.
-fn environment() -> Option<&'static Path> {
-    static ENVIRONMENT: OnceLock<Option<PathBuf>> = OnceLock::new();
-    ENVIRONMENT.get_or_init(make_environment).as_deref()
-}
-
-fn make_environment() -> Option<PathBuf> {
-    if std::env::var_os("MONSOON_SKIP_DRIVERS").is_some_and(|value| value == "1") {
-        eprintln!("SKIPPED: the pystorm tests, because MONSOON_SKIP_DRIVERS=1");
-        return None;
-    }
-    let programs = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pystorm-environment").join("bin");
-    let python = programs.join("python");
-    let import = Command::new(&python).args(["-c", "import pystorm, streamparse"]).stderr(Stdio::null()).status();
-    if !import.is_ok_and(|status| status.success()) {
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(programs.parent()?));
-        run(Command::new(&python)
-            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
-            .args(PACKAGES));
-    }
-    Some(programs)
-}
-
-fn run(command: &mut Command) {
-    let hint = "pystorm can't be installed; MONSOON_SKIP_DRIVERS=1 leaves these tests out";
-    let output = command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{hint}: {command:?}: {error}"));
-    assert!(output.status.success(), "{hint}: {command:?}\n{}", String::from_utf8_lossy(&output.stderr));
-}
 
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/multilang/pystorm")
@@ -201,11 +170,6 @@ fn streamparses_own_project_runs() {
     });
     assert_eq!(*sums.0.lock().unwrap(), expected.collect());
     topology.kill(WAIT).unwrap();
-}
-
-fn from_environment(name: &str, default: usize) -> usize {
-    std::env::var(name)
-        .map_or(default, |value| value.parse().unwrap_or_else(|_| panic!("{name} is no number: {value}")))
 }
 
 #[test]

@@ -33,6 +33,11 @@ impl<R: BufRead> FrameReader<R> {
         FrameReader { input, bytes_max, frame: Vec::new() }
     }
 
+    /// For frames of another kind, after those that have been cut out.
+    pub(crate) fn input(&mut self) -> &mut R {
+        &mut self.input
+    }
+
     /// The text of the next frame, without its `end`; none at the end of the stream. An error when the stream ends within a
     /// frame, or a frame is empty or too long.
     pub fn next_frame(&mut self) -> Result<Option<&[u8]>> {

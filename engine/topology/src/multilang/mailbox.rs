@@ -90,12 +90,13 @@ fn weight(message: &FromChild) -> usize {
         FromChild::Emit(Emit { values, id, .. }) => values.iter().chain(id).map(bytes).sum(),
         FromChild::Log { message, .. } | FromChild::Error(message) | FromChild::Unknown(message) => message.len(),
         FromChild::Metrics { params, .. } => bytes(params),
-        FromChild::Pid(_) | FromChild::Ack(_) | FromChild::Fail(_) | FromChild::Sync => 0,
+        FromChild::Pid { .. } | FromChild::Ack(_) | FromChild::Fail(_) | FromChild::Sync | FromChild::More => 0,
     };
     size_of::<FromChild>() + content
 }
 
-fn bytes(value: &Value) -> usize {
+/// About how many bytes a value takes.
+pub(super) fn bytes(value: &Value) -> usize {
     let content = match value {
         Value::Text(text) => text.len(),
         Value::Bytes(content) => content.len(),

@@ -16,10 +16,10 @@ pub enum ToChild<'a> {
     Handshake(&'a Setup),
     /// A spout may emit now.
     Next,
-    /// The tuple a spout emitted with this id is done.
-    Ack(&'a Value),
-    /// The tuple a spout emitted with this id has failed, or run out of time.
-    Fail(&'a Value),
+    /// The tuples a spout emitted with these ids are done; in JSON it is one.
+    Ack(&'a [Value]),
+    /// The tuples a spout emitted with these ids have failed, or run out of time; in JSON it is one.
+    Fail(&'a [Value]),
     /// A spout will be asked for tuples from now on.
     Activate,
     /// A spout won't be asked for tuples from now on.
@@ -65,8 +65,8 @@ impl Serialize for ToChild<'_> {
                 return tuple(serializer, id, Some(comp), stream, task, values);
             }
             ToChild::Next => ("next", None),
-            ToChild::Ack(id) => ("ack", Some(id)),
-            ToChild::Fail(id) => ("fail", Some(id)),
+            ToChild::Ack(ids) => ("ack", ids.first()),
+            ToChild::Fail(ids) => ("fail", ids.first()),
             ToChild::Activate => ("activate", None),
             ToChild::Deactivate => ("deactivate", None),
         };
@@ -100,8 +100,13 @@ fn tuple<S: Serializer>(
 /// What a child says.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FromChild {
-    /// The answer to the handshake: its process id.
-    Pid(u32),
+    /// The answer to the handshake.
+    Pid {
+        /// Its process id.
+        pid: u32,
+        /// How it will speak, of what it was offered; none is in JSON.
+        dialect: Option<SmolStr>,
+    },
     /// A tuple.
     Emit(Emit),
     /// A bolt is done with the tuple of this id.
@@ -126,6 +131,8 @@ pub enum FromChild {
     },
     /// A spout's turn is over; a bolt's answer to a heartbeat.
     Sync,
+    /// In the Arrow dialect: a bolt has taken up a batch, and there may be another.
+    More,
     /// A command the protocol doesn't know: a bolt's is ignored, a spout's an error.
     Unknown(String),
 }
@@ -183,6 +190,8 @@ struct Wire {
     #[serde(default)]
     pid: Option<FromJson>,
     #[serde(default)]
+    dialect: Option<FromJson>,
+    #[serde(default)]
     id: Option<FromJson>,
     #[serde(default)]
     anchors: Option<FromJson>,
@@ -227,7 +236,12 @@ impl Wire {
     fn message(mut self) -> std::result::Result<FromChild, &'static str> {
         let Some(FromJson(command)) = self.command.take() else {
             let pid = self.pid.and_then(|pid| pid.0.as_int()).and_then(|pid| u32::try_from(pid).ok());
-            return pid.map(FromChild::Pid).ok_or("a message with neither a command nor a pid");
+            let pid = pid.ok_or("a message with neither a command nor a pid")?;
+            let dialect = match self.dialect {
+                None => None,
+                given => Some(name(given).ok_or("a dialect that is not a text")?),
+            };
+            return Ok(FromChild::Pid { pid, dialect });
         };
         match command.as_str().ok_or("a command that is not a text")? {
             "emit" => self.emit().map(FromChild::Emit),

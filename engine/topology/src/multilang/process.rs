@@ -29,8 +29,9 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::dialect::{Dialect, Ear};
 use super::error::Error;
-use super::frame::{FRAME_BYTES_MAX, FrameReader};
+use super::frame::FRAME_BYTES_MAX;
 use super::group::Group;
 use super::outbox::{OnRoom, Outbox, REPLY_BYTES_MAX};
 use super::stderr::{self, Tail};
@@ -41,6 +42,9 @@ use life::Life;
 
 /// How long a child's last words may take to arrive after its end.
 const LAST_WORDS_WAIT: Duration = Duration::from_secs(1);
+
+/// Messages of one frame for which memory is kept.
+const SAID_KEPT_MAX: usize = 4096;
 
 /// Is given each message but the pid, in order, and in the end, once, the failure. Runs on a thread of the child's. An error
 /// of its own becomes the child's failure. Must not wait for room in the outbox.
@@ -61,6 +65,8 @@ pub struct Launch {
     pub frame_bytes_max: usize,
     /// How many tuples may wait for the child: `topology.shellbolt.max.pending`.
     pub tuples_waiting_max: usize,
+    /// The same for a child that speaks the Arrow dialect.
+    pub arrow_tuples_waiting_max: usize,
     /// How long the child may take to end after SIGTERM, before SIGKILL.
     pub kill_grace: Duration,
 }
@@ -75,6 +81,7 @@ impl Launch {
             handshake_wait: Duration::from_secs(30),
             frame_bytes_max: FRAME_BYTES_MAX,
             tuples_waiting_max: 100,
+            arrow_tuples_waiting_max: 8192,
             kill_grace: Duration::from_secs(1),
         }
     }
@@ -108,7 +115,7 @@ struct Shared {
     group: Group,
     life: Life,
     tail: Tail,
-    kill_grace: Duration,
+    launch: Launch,
     /// For the log.
     component: String,
     task: i32,
@@ -136,8 +143,9 @@ impl ChildProcess {
         let process = ChildProcess { shared, pid_dir: setup.pid_dir.clone().into() };
         process.thread("wait", move |shared| shared.await_end(child))?;
         process.thread("stderr", move |shared| shared.log(stderr))?;
-        let frames = FrameReader::new(BufReader::with_capacity(64 << 10, stdout), launch.frame_bytes_max);
-        process.thread("read", move |shared| shared.listen(frames, handler))?;
+        let input = BufReader::with_capacity(64 << 10, stdout);
+        let ear = Ear::new(input, launch.frame_bytes_max, setup.dialects.clone());
+        process.thread("read", move |shared| shared.listen(ear, handler))?;
         process.thread("write", move |shared| shared.speak(stdin))?;
         process.shared.outbox.send(ToChild::Handshake(setup))?;
         Ok(process)
@@ -172,7 +180,7 @@ impl ChildProcess {
     /// pid file. What it has said and the handler hasn't seen is lost. May be called again.
     pub fn kill(&self) {
         self.shared.fail(Error::Killed);
-        if !self.shared.group.terminate(self.shared.kill_grace) {
+        if !self.shared.group.terminate(self.shared.launch.kill_grace) {
             tracing::error!(component = %self.shared.component, task = self.shared.task, "a child outlives SIGKILL");
         }
         if let Some(pid) = self.pid() {
@@ -207,11 +215,11 @@ impl Drop for ChildProcess {
 impl Shared {
     fn new(launch: &Launch, setup: &Setup, child: &Child, on_room: OnRoom) -> Shared {
         Shared {
-            outbox: Outbox::new(launch.tuples_waiting_max, REPLY_BYTES_MAX, on_room),
+            outbox: Outbox::new(REPLY_BYTES_MAX, on_room),
             group: Group::new(child),
             life: Life::new(),
             tail: Tail::default(),
-            kill_grace: launch.kill_grace,
+            launch: launch.clone(),
             component: setup.context.component_id.clone(),
             task: setup.context.task_id,
         }
@@ -248,7 +256,7 @@ impl Shared {
             if let Err(error) = stdin.write_all(&out) {
                 if self.group.wait_end(LAST_WORDS_WAIT).is_none() {
                     self.fail(Error::io("writing to the child", &error));
-                    self.group.terminate(self.kill_grace);
+                    self.group.terminate(self.launch.kill_grace);
                 }
                 return;
             }
@@ -258,41 +266,60 @@ impl Shared {
     }
 
     /// The thread that reads.
-    fn listen(&self, mut frames: FrameReader<BufReader<ChildStdout>>, mut handler: Handler) {
+    fn listen(&self, mut ear: Ear<BufReader<ChildStdout>>, mut handler: Handler) {
         let guard = ListenerGuard(self);
+        let mut said = Vec::new();
         let error = loop {
-            if let Err(error) = self.hear(&mut frames, &mut handler) {
+            if let Err(error) = self.hear(&mut ear, &mut said, &mut handler) {
                 break error;
             }
         };
         let error = self.fail(error);
-        self.group.terminate(self.kill_grace);
+        self.group.terminate(self.launch.kill_grace);
         // Nobody is left to whom the handler's own error could matter.
         let _ = handler(Err(error), &self.outbox);
         drop(guard);
     }
 
-    /// Takes one message.
-    fn hear(&self, frames: &mut FrameReader<BufReader<ChildStdout>>, handler: &mut Handler) -> Result<()> {
-        let text = match frames.next_frame() {
-            Ok(Some(text)) => text,
-            Ok(None) => return Err(self.output_over("")),
+    /// Takes one frame. `said` is empty before, and after unless the child has failed.
+    fn hear(
+        &self,
+        ear: &mut Ear<BufReader<ChildStdout>>,
+        said: &mut Vec<FromChild>,
+        handler: &mut Handler,
+    ) -> Result<()> {
+        match ear.next(said) {
+            Ok(true) => {}
+            Ok(false) => return Err(self.output_over("")),
             Err(Error::Truncated(text)) => {
                 return Err(self.output_over(&format!(" in the middle of a message: {text:?}")));
             }
             Err(error) => return Err(error),
-        };
+        }
         self.life.heard();
-        let message = FromChild::parse(text)?;
         if let Some(failure) = self.outbox.failure() {
             return Err(failure);
         }
-        if let FromChild::Pid(pid) = message {
-            self.life.greeted(pid);
-            self.outbox.greeted();
-            return Ok(());
+        for message in said.drain(..) {
+            match message {
+                FromChild::Pid { pid, dialect } => self.greeted(pid, ear.greeted(dialect.as_deref()))?,
+                FromChild::More => self.outbox.more(),
+                message => self.life.while_handling(|| handler(Ok(message), &self.outbox))?,
+            }
         }
-        self.life.while_handling(|| handler(Ok(message), &self.outbox))
+        said.shrink_to(SAID_KEPT_MAX);
+        Ok(())
+    }
+
+    /// Whoever sees that it has greeted speaks its dialect. The pid is of use even if the dialect is none: it has a file.
+    fn greeted(&self, pid: u32, dialect: Result<Dialect>) -> Result<()> {
+        match dialect {
+            Ok(Dialect::Json) => self.outbox.speak(Dialect::Json, self.launch.tuples_waiting_max),
+            Ok(Dialect::Arrow) => self.outbox.speak(Dialect::Arrow, self.launch.arrow_tuples_waiting_max),
+            Err(_) => {}
+        }
+        self.life.greeted(pid);
+        dialect.map(|_| self.outbox.greeted())
     }
 
     /// Why the output has ended.
@@ -319,6 +346,6 @@ impl Drop for ListenerGuard<'_> {
         let reason = "its handler panicked".to_owned();
         self.0.fail(Error::Io { what: "listening to the child", reason });
         self.0.life.listener_over();
-        self.0.group.terminate(self.0.kill_grace);
+        self.0.group.terminate(self.0.launch.kill_grace);
     }
 }

@@ -17,6 +17,9 @@ pub struct Setup {
     pub pid_dir: String,
     /// The task's place.
     pub context: Context,
+    /// How else than in JSON the child may choose to speak; Storm has no such member, and its components ignore it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dialects: Vec<String>,
 }
 
 /// A task's place in the topology.
@@ -115,6 +118,7 @@ mod tests {
                 source_stream_grouping: one("sentence", one("default", Grouping::LocalOrShuffle)),
                 source_stream_fields: one("sentence", one("default", vec!["sentence".into()])),
             },
+            dialects: vec!["arrow-1".into()],
         };
         assert_eq!(
             serde_json::to_value(&setup).unwrap(),
@@ -131,6 +135,7 @@ mod tests {
                     "source->stream->grouping": {"sentence": {"default": {"type": "LOCAL_OR_SHUFFLE"}}},
                     "source->stream->fields": {"sentence": {"default": ["sentence"]}},
                 },
+                "dialects": ["arrow-1"],
             })
         );
     }

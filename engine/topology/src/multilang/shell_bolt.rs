@@ -1,6 +1,6 @@
 //! `ShellBolt`: a bolt that is a child process speaking the multilang protocol.
 //!
-//! A tuple is held under a random id until the child acks or fails it. What the child emits, acks and fails is applied in `poll`; while the
+//! A tuple is held under the next number until the child acks or fails it. What the child emits, acks and fails is applied in `poll`; while the
 //! task's output is blocked there is no `poll`, and the child is read no further. When the child ends, breaks the protocol or falls silent, the
 //! tuples it had are failed at once, so that spouts replay them, and another child is started.
 //!
@@ -8,7 +8,6 @@
 //! it or not makes no difference.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use smol_str::{SmolStr, ToSmolStr, format_smolstr};
@@ -18,7 +17,6 @@ use super::shell_log::Speaker;
 use super::shell_spec::{self, ShellSpec};
 use super::supervisor::{News, Supervisor, millis};
 use super::{Emit, Error, FromChild, Offer, Result, ToChild};
-use crate::anchor::EdgeIds;
 use crate::clock::Moment;
 use crate::collector::BoltCollector;
 use crate::component::Bolt;
@@ -40,7 +38,8 @@ struct Work {
     speaker: Speaker,
     timeout: Duration,
     heartbeat: Heartbeat,
-    ids: EdgeIds,
+    /// The last id given: of a tuple, and of a tick or a heartbeat with its sign turned.
+    last_id: i64,
     /// Tuples the child has been given and has neither acked nor failed, by id.
     held: HashMap<SmolStr, HeldTuple>,
     /// The values of a tick for which there was no room yet. Of several the last is kept.
@@ -69,7 +68,7 @@ impl Bolt for ShellBolt {
             speaker: Speaker::of(context),
             timeout: shell_spec::timeout(context.config()),
             heartbeat: Heartbeat::default(),
-            ids: EdgeIds::new(RandomState::new().hash_one(context.task())),
+            last_id: 0,
             held: HashMap::new(),
             tick: None,
         });
@@ -122,7 +121,7 @@ impl Work {
             let _ = self.offer_tick();
             return Ok(());
         }
-        let id = self.new_id();
+        let id = self.next_id().to_smolstr();
         let child = self.supervisor.child().ok_or_else(|| Failure::new("the bolt has no child"))?;
         let stream = tuple.stream();
         let (comp, stream, task) = (stream.component.as_str(), stream.stream.as_str(), tuple.source().0);
@@ -134,24 +133,16 @@ impl Work {
         Ok(())
     }
 
-    fn new_id(&mut self) -> SmolStr {
-        loop {
-            let id = (self.ids.next() >> 1).to_smolstr();
-            if !self.held.contains_key(&id) {
-                return id;
-            }
-        }
-    }
-
-    /// The id of what isn't data.
-    fn system_id(&mut self) -> SmolStr {
-        format_smolstr!("-{}", self.ids.next() >> 1)
+    /// Tuples that come together have ids in a row, which the Arrow dialect names by the first and the last.
+    fn next_id(&mut self) -> i64 {
+        self.last_id += 1;
+        self.last_id
     }
 
     /// Gives the child the tick that waits. Without a child there is nothing to tick.
     fn offer_tick(&mut self) -> Result<()> {
         let Some(values) = self.tick.take() else { return Ok(()) };
-        let id = self.system_id();
+        let id = format_smolstr!("-{}", self.next_id());
         let Some(child) = self.supervisor.child() else { return Ok(()) };
         let (comp, stream, task) = (SYSTEM_COMPONENT, TICK_STREAM, TaskId::SYSTEM.0);
         let tick = ToChild::Tuple { id: &id, comp, stream, task, values: &values };
@@ -183,7 +174,8 @@ impl Work {
             Pulse::Wait => Ok(()),
             Pulse::Lost => Err(Error::Silent { limit_ms: millis(self.timeout), stderr: child.last_lines() }),
             Pulse::Ask => {
-                let id = format_smolstr!("-{}", self.ids.next() >> 1);
+                self.last_id += 1;
+                let id = format_smolstr!("-{}", self.last_id);
                 child.outbox().send(ToChild::Heartbeat { id: &id })
             }
         }
@@ -207,7 +199,7 @@ impl Work {
                 self.speaker.log(super::Level::Warn, &format!("unknown command {command:?}"))
             }
             // That it was said at all is what counts.
-            FromChild::Sync | FromChild::Pid(_) => {}
+            FromChild::Sync | FromChild::Pid { .. } | FromChild::More => {}
         }
         Ok(())
     }

@@ -7,9 +7,14 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::Launch;
+use super::dialect::ARROW;
 use crate::stream::Streams;
 use crate::{Config, Failure, Outcome};
 
+/// Storm's `topology.shellbolt.max.pending`.
+const PENDING_MAX: usize = 100;
+/// The same in the Arrow dialect, where a tuple costs little and a batch is worth having.
+const ARROW_PENDING_MAX: usize = 8192;
 /// A child has at least so long to begin: an interpreter that starts for the first time can be slow.
 const HANDSHAKE_WAIT_MIN: Duration = Duration::from_secs(30);
 
@@ -26,6 +31,8 @@ pub struct ShellSpec {
     pub outputs: Streams,
     /// Where it puts a file named by its process id; none is a directory of its own that goes with it.
     pub pid_dir: Option<PathBuf>,
+    /// Where such directories of their own are made; none is the system's directory for temporary files.
+    pub scratch: Option<PathBuf>,
     /// Settings of its own; those given when the topology is built go before them.
     pub config: Config,
 }
@@ -41,7 +48,8 @@ impl ShellSpec {
         Launch {
             directory: self.directory.clone(),
             environment: self.environment.clone(),
-            tuples_waiting_max: pending_max(config),
+            tuples_waiting_max: pending_max(config, PENDING_MAX),
+            arrow_tuples_waiting_max: pending_max(config, ARROW_PENDING_MAX),
             handshake_wait: timeout(config).max(HANDSHAKE_WAIT_MIN),
             ..Launch::new(&self.command)
         }
@@ -52,7 +60,12 @@ impl ShellSpec {
         if let Some(directory) = &self.pid_dir {
             return Ok((absolute(directory)?, None));
         }
-        let own = tempfile::Builder::new().prefix("monsoon-pid-").tempdir();
+        let mut named = tempfile::Builder::new();
+        named.prefix("monsoon-pid-");
+        let own = match &self.scratch {
+            Some(scratch) => std::fs::create_dir_all(scratch).and_then(|()| named.tempdir_in(scratch)),
+            None => named.tempdir(),
+        };
         let own = own.map_err(|error| Failure::new(format!("no directory for the pid file: {error}")))?;
         Ok((absolute(own.path())?, Some(own)))
     }
@@ -70,6 +83,11 @@ pub(super) fn timeout(config: &Config) -> Duration {
 }
 
 /// How many tuples may wait for a child.
-fn pending_max(config: &Config) -> usize {
-    config.size("shell_max_pending")
+fn pending_max(config: &Config, default: usize) -> usize {
+    config.integer("shell_max_pending").map_or(default, |pending| usize::try_from(pending).unwrap_or(usize::MAX))
+}
+
+/// What a child is offered besides JSON.
+pub(super) fn dialects(config: &Config) -> Vec<String> {
+    config.boolean("shell_arrow").then(|| ARROW.to_owned()).into_iter().collect()
 }

@@ -35,10 +35,16 @@ pub struct ShellSpout {
 /// A turn of the child's.
 enum Turn {
     Next,
-    Ack(Value),
-    Fail(Value),
+    Fate(Fate, Value),
     Activate,
     Deactivate,
+}
+
+/// What has become of a tuple.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Acked,
+    Failed,
 }
 
 /// A turn that has begun.
@@ -74,13 +80,13 @@ impl ShellSpout {
     }
 
     /// Something has become of a tuple.
-    fn note_fate(&mut self, id: &Value, fate: impl Fn(Value) -> Turn) {
+    fn note_fate(&mut self, id: &Value, fate: Fate) {
         let Some(work) = &mut self.work else { return };
         if let Some([Value::Int(generation), id]) = id.as_list()
             && *generation == work.generation
         {
             work.in_flight = work.in_flight.saturating_sub(1);
-            work.turns.push_back(fate(id.clone()));
+            work.turns.push_back(Turn::Fate(fate, id.clone()));
         }
     }
 
@@ -155,12 +161,12 @@ impl Spout for ShellSpout {
     }
 
     fn ack(&mut self, id: Value, _: &mut SpoutCollector) -> Outcome {
-        self.note_fate(&id, Turn::Ack);
+        self.note_fate(&id, Fate::Acked);
         Ok(())
     }
 
     fn fail(&mut self, id: Value, _: &mut SpoutCollector) -> Outcome {
-        self.note_fate(&id, Turn::Fail);
+        self.note_fate(&id, Fate::Failed);
         Ok(())
     }
 
@@ -224,13 +230,19 @@ impl Work {
         let Some(child) = self.supervisor.greeted_child().filter(|_| self.awaited.is_none()) else { return Ok(()) };
         let Some(turn) = self.turns.pop_front() else { return Ok(()) };
         let is_next = matches!(turn, Turn::Next);
-        child.outbox().send(match &turn {
-            Turn::Next => ToChild::Next,
-            Turn::Ack(id) => ToChild::Ack(id),
-            Turn::Fail(id) => ToChild::Fail(id),
-            Turn::Activate => ToChild::Activate,
-            Turn::Deactivate => ToChild::Deactivate,
-        })?;
+        let fates_max = child.outbox().fates_max();
+        match turn {
+            Turn::Next => child.outbox().send(ToChild::Next)?,
+            Turn::Fate(fate, id) => {
+                let ids = gathered(fate, id, &mut self.turns, fates_max);
+                child.outbox().send(match fate {
+                    Fate::Acked => ToChild::Ack(&ids),
+                    Fate::Failed => ToChild::Fail(&ids),
+                })?;
+            }
+            Turn::Activate => child.outbox().send(ToChild::Activate)?,
+            Turn::Deactivate => child.outbox().send(ToChild::Deactivate)?,
+        }
         self.awaited = Some(Awaited { is_next, has_emitted: false, check_at: now.after(self.timeout) });
         Ok(())
     }
@@ -242,7 +254,8 @@ impl Work {
             FromChild::Log { message, level } => self.speaker.log(level, &message),
             FromChild::Error(message) => collector.report_error(message),
             FromChild::Metrics { name, params } => self.speaker.metric(&name, &params),
-            FromChild::Pid(_) => {}
+            FromChild::Pid { .. } => {}
+            FromChild::More => return Err(unknown("more")),
             FromChild::Ack(_) => return Err(unknown("ack")),
             FromChild::Fail(_) => return Err(unknown("fail")),
             FromChild::Unknown(command) => return Err(unknown(&command)),
@@ -290,7 +303,7 @@ impl Work {
         self.supervisor.give_up(now);
         self.generation += 1;
         self.awaited = None;
-        let fates = |turn: &&Turn| matches!(turn, Turn::Ack(_) | Turn::Fail(_));
+        let fates = |turn: &&Turn| matches!(turn, Turn::Fate(..));
         let untold = std::mem::take(&mut self.in_flight) + self.turns.iter().filter(fates).count() as u64;
         self.turns.clear();
         let dropped = match untold {
@@ -299,6 +312,18 @@ impl Work {
         };
         collector.report_error(format!("{error}; {dropped}the child is started anew"));
     }
+}
+
+/// The id of a turn, and those of turns of the same fate that follow at once, up to a number.
+fn gathered(fate: Fate, id: Value, turns: &mut VecDeque<Turn>, ids_max: usize) -> Vec<Value> {
+    let mut ids = vec![id];
+    while ids.len() < ids_max
+        && matches!(turns.front(), Some(Turn::Fate(next, _)) if *next == fate)
+        && let Some(Turn::Fate(_, id)) = turns.pop_front()
+    {
+        ids.push(id);
+    }
+    ids
 }
 
 fn unknown(command: &str) -> Error {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::setup::Nested;
-use super::{Context, Grouping, Setup, json};
+use super::{Context, Grouping, Setup, json, shell_spec};
 use crate::context::{ComponentInfo, TaskContext};
 use crate::stream::StreamInfo;
 
@@ -13,7 +13,8 @@ pub(super) fn setup_of(task: &TaskContext, pid_dir: &Path) -> Setup {
     let mut conf: serde_json::Map<String, serde_json::Value> =
         task.config().for_storm().iter().map(|(name, value)| (name.clone(), json::to_json(value))).collect();
     conf.insert("topology.name".into(), task.topology().name.as_str().into());
-    Setup { conf, pid_dir: pid_dir.to_string_lossy().into_owned(), context: context_of(task) }
+    let pid_dir = pid_dir.to_string_lossy().into_owned();
+    Setup { conf, pid_dir, context: context_of(task), dialects: shell_spec::dialects(task.config()) }
 }
 
 fn context_of(task: &TaskContext) -> Context {

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test program uses a part")]
 
+pub mod python;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -199,4 +201,10 @@ pub fn end(topology: RunningTopology, directory: &Path) {
     assert!(pids(directory).is_empty(), "pid files are removed");
     let left: Vec<&i32> = children.iter().filter(|pid| exists(**pid)).collect();
     assert!(left.is_empty(), "children are left: {left:?}");
+}
+
+/// A number for a longer test, from an environment variable.
+pub fn from_environment(name: &str, default: usize) -> usize {
+    std::env::var(name)
+        .map_or(default, |value| value.parse().unwrap_or_else(|_| panic!("{name} is no number: {value}")))
 }

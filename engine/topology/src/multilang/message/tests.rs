@@ -32,8 +32,8 @@ fn commands_to_spouts() {
     assert_eq!(said(ToChild::Next), "{\"command\":\"next\"}\nend\n");
     assert_eq!(said(ToChild::Activate), "{\"command\":\"activate\"}\nend\n");
     assert_eq!(said(ToChild::Deactivate), "{\"command\":\"deactivate\"}\nend\n");
-    assert_eq!(said(ToChild::Ack(&"a".into())), "{\"command\":\"ack\",\"id\":\"a\"}\nend\n");
-    assert_eq!(said(ToChild::Fail(&7_i64.into())), "{\"command\":\"fail\",\"id\":7}\nend\n");
+    assert_eq!(said(ToChild::Ack(&["a".into()])), "{\"command\":\"ack\",\"id\":\"a\"}\nend\n");
+    assert_eq!(said(ToChild::Fail(&[7_i64.into()])), "{\"command\":\"fail\",\"id\":7}\nend\n");
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn a_spouts_id_goes_back_as_it_came() {
     let id = r#"{"z":[1,2.0,null],"a":"人"}"#;
     let emit = emit(&format!(r#"{{"command":"emit","id":{id},"tuple":[]}}"#));
     let expected = format!("{{\"command\":\"ack\",\"id\":{id}}}\nend\n");
-    assert_eq!(said(ToChild::Ack(&emit.id.unwrap())), expected);
+    assert_eq!(said(ToChild::Ack(&[emit.id.unwrap()])), expected);
 }
 
 #[test]
@@ -71,7 +71,11 @@ fn task_ids_are_a_frame_of_their_own() {
 
 #[test]
 fn pid() {
-    assert_eq!(parse(r#"{"pid": 1234}"#), FromChild::Pid(1234));
+    assert_eq!(parse(r#"{"pid": 1234}"#), FromChild::Pid { pid: 1234, dialect: None });
+    assert_eq!(parse(r#"{"pid": 1234, "dialect": null}"#), FromChild::Pid { pid: 1234, dialect: None });
+    let arrow = FromChild::Pid { pid: 1234, dialect: Some("arrow-1".into()) };
+    assert_eq!(parse(r#"{"pid": 1234, "dialect": "arrow-1"}"#), arrow);
+    assert!(refusal(r#"{"pid": 1, "dialect": ["arrow-1"]}"#).contains("a dialect that is not a text"));
     assert!(refusal(r#"{"pid": -1}"#).contains("neither a command nor a pid"));
     assert!(refusal("{}").contains("neither a command nor a pid"));
 }
