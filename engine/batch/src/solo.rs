@@ -62,6 +62,12 @@ impl SoloCircuit {
         self.run(Delta::of(WeightedBatch::inserted(rows)))
     }
 
+    /// The query's answer to these rows alone, also where that is what it answers to none. For a circuit that hasn't been stepped.
+    pub fn answer(&mut self, rows: RecordBatch) -> Result<(Vec<WeightedBatch>, Vec<RowError>)> {
+        self.begun = true;
+        self.run(Delta::of(WeightedBatch::inserted(rows)))
+    }
+
     fn run(&mut self, rows: Delta) -> Result<(Vec<WeightedBatch>, Vec<RowError>)> {
         let mut entering = Some(rows);
         let input = self.input;

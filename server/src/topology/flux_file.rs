@@ -44,8 +44,8 @@ impl FluxFile {
             properties: properties.as_ref(),
             environment: matches.get_flag("env-filter").then_some(&variable),
             read: &read_include,
-            // Which names are registered is the server's to say.
-            is_registered: &|_| true,
+            // Which names are registered is the server's to say, but that a Java class isn't one.
+            is_registered: &|name| !name.contains('.'),
         };
         let topology = flux::parse(&name, &text, &options).map_err(|error| StartError::Other(error.to_string()))?;
         let (includes, environment) = (includes.into_inner(), environment.into_inner());

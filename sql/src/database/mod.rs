@@ -142,9 +142,9 @@ pub struct Database {
 }
 
 impl DatabaseConfig {
-    /// Where windows of topologies put what doesn't stay in memory. Nothing in it is read by another process.
-    pub(crate) fn window_directory(&self) -> PathBuf {
-        self.data_dir.join("windows")
+    /// Where topologies put files that are of no use to another process: what of windows isn't in memory, and pid files of programs.
+    pub(crate) fn scratch_directory(&self) -> PathBuf {
+        self.data_dir.join("scratch")
     }
 }
 
@@ -173,10 +173,11 @@ impl Database {
             next_ephemeral: AtomicU32::new(EPHEMERAL_ID_MIN),
         });
         // What a process that was killed has left.
-        if let Err(error) = std::fs::remove_dir_all(database.config.window_directory())
+        let scratch = database.config.scratch_directory();
+        if let Err(error) = std::fs::remove_dir_all(&scratch)
             && error.kind() != std::io::ErrorKind::NotFound
         {
-            tracing::warn!("{} can't be removed: {error}", database.config.window_directory().display());
+            tracing::warn!("{} can't be removed: {error}", scratch.display());
         }
         database.restore().await?;
         database.engine.start().await?;

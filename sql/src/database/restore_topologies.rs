@@ -9,16 +9,18 @@ use crate::statement::{Body, TopologyStatement};
 use crate::topology::{Deployed, StoredTopology, Surroundings, spec_of};
 
 impl Database {
-    /// Starts every topology of the catalog. One that can't be built any more keeps the database from opening, as a relation does.
+    /// Starts every topology of the catalog. One that can't be built as this server is (programs may not be run any more, a native component isn't
+    /// there) is kept as broken: the rest of the database is of use without it.
     pub(super) async fn restore_topologies(self: &Arc<Self>) -> std::result::Result<(), OpenError> {
         for stored in StoredTopology::load_all(self.engine.store().as_ref())? {
-            let name = stored.name.clone();
-            let deployed = self.restore_topology(stored).await.map_err(|error| OpenError::Relation {
-                kind: "topology",
-                name,
-                reason: error.message,
-                source: None,
-            })?;
+            let deployed = match self.restore_topology(stored.clone()).await {
+                Ok(deployed) => deployed,
+                Err(error) => {
+                    let reason = error.hint.map_or(error.message.clone(), |hint| format!("{}; {hint}", error.message));
+                    tracing::error!(topology = %stored.name, "can't be brought back: {reason}");
+                    Deployed::broken(stored, reason)
+                }
+            };
             self.topologies.put(Arc::new(deployed));
         }
         Ok(())

@@ -22,7 +22,10 @@ pub(super) fn topologies(all: &Topologies) -> Result<RecordBatch> {
         ("name", text(&|deployed| Some(deployed.stored().name))),
         ("status", text(&|deployed| Some(deployed.status().to_owned()))),
         ("guarantee", text(&|d| d.running().ok().map(|running| guarantee_word(running.guarantee()).to_owned()))),
-        ("components", number(&|deployed| deployed.topology().info().components.len() as u64)),
+        (
+            "components",
+            number(&|deployed| deployed.topology().map_or(0, |topology| topology.info().components.len() as u64)),
+        ),
         ("tasks", number(&|deployed| deployed.task_counts().len() as u64)),
         ("errors", number(&|d| d.running().map_or(0, |running| running.errors().iter().map(|(.., n)| n).sum()))),
     ])
@@ -57,22 +60,44 @@ pub(super) fn tasks(all: &Topologies) -> Result<RecordBatch> {
     ])
 }
 
-/// The newest errors of components, oldest first.
+/// What went wrong.
+struct Row {
+    topology: String,
+    /// None: the topology as a whole.
+    component: Option<SmolStr>,
+    at_us: Option<i64>,
+    error: String,
+}
+
+/// The newest errors of components, oldest first; before them why topologies can't be built any more.
 pub(super) fn errors(all: &Topologies) -> Result<RecordBatch> {
-    let mut errors: Vec<(String, SmolStr, ComponentError)> = Vec::new();
-    for deployed in all.all() {
-        let Ok(running) = deployed.running() else { continue };
-        for (component, kept, _) in running.errors() {
-            let name = deployed.stored().name;
-            errors.extend(kept.into_iter().map(|error| (name.clone(), component.clone(), error)));
-        }
-    }
-    errors.sort_by_key(|(.., error)| error.at);
-    let at = errors.iter().map(|(.., error)| i64::try_from(error.at.0).ok());
+    let mut errors: Vec<Row> = all.all().iter().flat_map(|deployed| errors_of(deployed)).collect();
+    errors.sort_by_key(|row| row.at_us);
+    let text = |value: &dyn Fn(&Row) -> Option<String>| -> ArrayRef {
+        Arc::new(errors.iter().map(value).collect::<StringArray>())
+    };
     table(vec![
-        ("topology", Arc::new(errors.iter().map(|(name, ..)| Some(name)).collect::<StringArray>())),
-        ("component", Arc::new(errors.iter().map(|(_, name, _)| Some(name.as_str())).collect::<StringArray>())),
-        ("at", Arc::new(at.collect::<TimestampMicrosecondArray>())),
-        ("error", Arc::new(errors.iter().map(|(.., error)| Some(&error.message)).collect::<StringArray>())),
+        ("topology", text(&|row| Some(row.topology.clone()))),
+        ("component", text(&|row| row.component.as_ref().map(SmolStr::to_string))),
+        ("at", Arc::new(errors.iter().map(|row| row.at_us).collect::<TimestampMicrosecondArray>())),
+        ("error", text(&|row| Some(row.error.clone()))),
     ])
+}
+
+fn errors_of(deployed: &Deployed) -> Vec<Row> {
+    let topology = deployed.stored().name;
+    if let Some(reason) = deployed.reason() {
+        return vec![Row { topology, component: None, at_us: None, error: reason.to_owned() }];
+    }
+    let Ok(running) = deployed.running() else { return Vec::new() };
+    let row = |component: &SmolStr, error: ComponentError| Row {
+        topology: topology.clone(),
+        component: Some(component.clone()),
+        at_us: i64::try_from(error.at.0).ok(),
+        error: error.message.to_string(),
+    };
+    let components = running.errors().into_iter();
+    components
+        .flat_map(|(component, kept, _)| kept.into_iter().map(|error| row(&component, error)).collect::<Vec<_>>())
+        .collect()
 }

@@ -110,6 +110,10 @@ impl Session {
                 .at(position(statement, &create.name)));
         }
         let (spec, active) = spec_of(statement, create, &self.database.config.natives)?;
+        for setting in spec.unknown_settings() {
+            let message = format!("there is no setting \"{setting}\": nothing but components' own code can see it");
+            self.notice("WARNING", "01000", message);
+        }
         let scope = self.scope()?;
         let surroundings = Surroundings {
             database: &self.database,
@@ -193,7 +197,7 @@ impl Session {
     ) -> Result<Response> {
         let _alone = self.database.begin_change().await;
         let deployed = self.deployed(statement, name)?;
-        let executors = wanted_executors(statement, deployed.topology(), options)?;
+        let executors = wanted_executors(statement, deployed.topology()?, options)?;
         let running = deployed.running()?;
         let asked = executors.clone();
         let moved = tokio::task::spawn_blocking(move || running.rebalance(&asked)).await;
@@ -270,7 +274,7 @@ fn summary(deployed: &Deployed) -> Vec<Option<String>> {
         Some(stored.name),
         Some(deployed.status().to_owned()),
         running.as_ref().map(|running| guarantee_word(running.guarantee()).to_owned()),
-        number(deployed.topology().info().components.len()),
+        deployed.topology().ok().and_then(|topology| number(topology.info().components.len())),
         executors.and_then(number),
         number(counts.len()),
         Some(counts.iter().map(|task| task.counts.emitted).sum::<u64>().to_string()),
@@ -280,11 +284,11 @@ fn summary(deployed: &Deployed) -> Vec<Option<String>> {
 }
 
 fn components(deployed: &Deployed) -> Vec<Vec<Option<String>>> {
-    let Ok(running) = deployed.running() else { return Vec::new() };
+    let (Ok(running), Ok(topology)) = (deployed.running(), deployed.topology()) else { return Vec::new() };
     let errors = running.errors();
     let executors = running.executors();
     let counts = running.task_counts();
-    let components = deployed.topology().info().components.iter().enumerate();
+    let components = topology.info().components.iter().enumerate();
     let row = |(place, component): (usize, &monsoon_topology::ComponentInfo)| {
         let own = || counts.iter().filter(|task| task.component == component.name);
         let mut sum = monsoon_topology::Counts::default();

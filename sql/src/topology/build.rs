@@ -1,12 +1,12 @@
 //! From a [`TopologySpec`] to a topology that can be started: names are looked up, queries planned, types carried from stream to stream.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use monsoon_circuit::RelationId;
 use monsoon_topology::drpc::{DrpcSpout, ReturnResult};
-use monsoon_topology::multilang::{ShellBolt, ShellSpout};
+use monsoon_topology::multilang::{ShellBolt, ShellSpec, ShellSpout};
 use monsoon_topology::windowed::Window;
 use monsoon_topology::{
     Basic, Bolt, ComponentBuilder, Config, DEFAULT_STREAM, Grouping, SKIPPED_FIELDS, SKIPPED_STREAM, Spout, Streams,
@@ -67,6 +67,8 @@ struct Notes {
     /// See [`Built::kept_by`], without the number of tasks.
     makers: BTreeMap<String, String>,
     first_rows: BTreeMap<String, u64>,
+    /// Components that are made.
+    made: HashSet<String>,
 }
 
 type MakeSpout = Box<dyn Fn() -> Box<dyn Spout> + Send + Sync>;
@@ -101,6 +103,7 @@ impl Surroundings<'_> {
                     && let Some(one) = self.make(component, &spec, &mut notes).await?
                 {
                     made.insert(component.name.clone(), one);
+                    notes.made.insert(component.name.clone());
                 }
             }
             if made.len() == before {
@@ -132,7 +135,7 @@ impl Surroundings<'_> {
         if !matches!(component.code, Code::Window(..)) {
             return standards;
         }
-        let directory = self.database.config.window_directory();
+        let directory = self.database.config.scratch_directory();
         let own = [
             ("window_tuples_in_memory", Value::Int(WINDOW_TUPLES_IN_MEMORY)),
             ("spill_directory", Value::from(&*directory.to_string_lossy())),
@@ -155,7 +158,7 @@ impl Surroundings<'_> {
 
     /// `None`: the columns of its input aren't known yet.
     async fn make(&self, component: &ComponentSpec, spec: &TopologySpec, notes: &mut Notes) -> Result<Option<Made>> {
-        let Notes { schemas, relations, makers, first_rows } = notes;
+        let Notes { schemas, relations, makers, first_rows, made } = notes;
         for input in &component.inputs {
             check_source(input, spec)?;
         }
@@ -182,8 +185,15 @@ impl Surroundings<'_> {
                 let relation = self.insertable(relation).map_err(|error| error.at_place(*position))?;
                 check_columns(component, &relation, schemas).map_err(|error| error.at_place(*position))?;
                 relations.push(relation.id);
+                let given = match input_schema(component, schemas) {
+                    Ok(None) if component.inputs.iter().any(|input| !made.contains(&input.source)) => return Ok(None),
+                    Ok(given) => given,
+                    // Streams of different columns: each value goes to its column as it is.
+                    Err(error) if error.sqlstate == "42804" => None,
+                    Err(error) => return Err(error),
+                };
                 let (engine, runtime) = (self.database.engine.clone(), self.runtime.clone());
-                let target = InsertTarget { engine, runtime, relation };
+                let target = InsertTarget { engine, runtime, relation, given };
                 Made::Bolt(Box::new(move || Box::new(InsertBolt::new(target.clone()))))
             }
             Code::Native { name, arguments, position } => {
@@ -197,7 +207,8 @@ impl Surroundings<'_> {
             Code::Shell { .. } => {
                 self.check_shell().map_err(|error| error.at_place(component.position))?;
                 note_outputs(component, schemas);
-                let shell = shell_spec(component).unwrap_or_default();
+                let scratch = self.database.config.scratch_directory();
+                let shell = ShellSpec { scratch: Some(scratch), ..shell_spec(component).unwrap_or_default() };
                 match component.is_spout() {
                     true => Made::Spout(Box::new(move || Box::new(ShellSpout::new(shell.clone())))),
                     false => Made::Bolt(Box::new(move || Box::new(ShellBolt::new(shell.clone())))),

@@ -20,7 +20,8 @@ pub(crate) struct Deployed {
     stored: Mutex<StoredTopology>,
     /// Relations that it reads or inserts into.
     pub relations: Vec<RelationId>,
-    topology: Topology,
+    /// What it is made of, or why it can't be built any more.
+    topology: std::result::Result<Topology, String>,
     running: RwLock<Option<Arc<RunningTopology>>>,
 }
 
@@ -30,7 +31,17 @@ impl Deployed {
         let Built { topology, relations, .. } = built;
         let running = start(database, &stored, &topology)?;
         let running = RwLock::new(Some(Arc::new(running)));
-        Ok(Deployed { stored: Mutex::new(stored), relations, topology, running })
+        Ok(Deployed { stored: Mutex::new(stored), relations, topology: Ok(topology), running })
+    }
+
+    /// A topology of the catalog that can't be built as this server is: it is there to be shown, replaced and killed.
+    pub fn broken(stored: StoredTopology, reason: String) -> Deployed {
+        Deployed {
+            stored: Mutex::new(stored),
+            relations: Vec::new(),
+            topology: Err(reason),
+            running: RwLock::new(None),
+        }
     }
 
     /// What the catalog says of it.
@@ -45,6 +56,7 @@ impl Deployed {
 
     /// What runs; an error if it is being ended or begun anew.
     pub fn running(&self) -> Result<Arc<RunningTopology>> {
+        self.topology()?;
         let running = self.running.read().clone();
         running.ok_or_else(|| {
             SqlError::new("55006", format!("topology \"{}\" is being restarted or killed", self.stored().name))
@@ -60,14 +72,18 @@ impl Deployed {
 
     /// Begins what runs anew, in order.
     pub async fn restart(&self, database: &Database, wait: Duration) -> Result<()> {
+        let topology = self.topology()?;
         self.stop(wait).await?;
         let stored = self.stored();
-        *self.running.write() = Some(Arc::new(start(database, &stored, &self.topology)?));
+        *self.running.write() = Some(Arc::new(start(database, &stored, topology)?));
         Ok(())
     }
 
     /// Its status, as it is shown.
     pub fn status(&self) -> &'static str {
+        if self.topology.is_err() {
+            return "broken";
+        }
         match self.running.read().as_ref().map(|running| running.status()) {
             Some(Status::Active) if self.is_failing() => "failing",
             Some(Status::Active) => "active",
@@ -86,9 +102,17 @@ impl Deployed {
         self.running.read().as_ref().map(|running| running.task_counts()).unwrap_or_default()
     }
 
-    /// What it is made of.
-    pub fn topology(&self) -> &Topology {
-        &self.topology
+    /// What it is made of; an error if it can't be built any more.
+    pub fn topology(&self) -> Result<&Topology> {
+        self.topology.as_ref().map_err(|reason| {
+            SqlError::new("55000", format!("topology \"{}\" could not be brought back: {reason}", self.stored().name))
+                .with_hint("restart the server when its cause is gone, or replace or kill the topology")
+        })
+    }
+
+    /// Why it can't be built any more.
+    pub fn reason(&self) -> Option<&str> {
+        self.topology.as_ref().err().map(String::as_str)
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use monsoon_batch::{Change, Engine};
 use monsoon_circuit::WeightedBatch;
 use monsoon_topology::{
@@ -29,6 +30,8 @@ pub(crate) struct InsertTarget {
     pub engine: Engine,
     pub runtime: Handle,
     pub relation: Arc<Relation>,
+    /// The columns of what it is given, where all its streams have the same.
+    pub given: Option<SchemaRef>,
 }
 
 /// Inserts tuples into a table or stream.
@@ -63,17 +66,18 @@ impl InsertBolt {
     /// Rows of the relation. What can't be cast is told, row by row, and left out.
     fn batch(&self, tuples: &[&[Value]], collector: &mut BoltCollector) -> Option<RecordBatch> {
         let relation = &self.target.relation;
-        if let Ok(batch) = insertable(relation, tuples) {
+        let given = self.target.given.as_ref();
+        if let Ok(batch) = insertable(relation, given, tuples) {
             return Some(batch);
         }
         let mut good = Vec::with_capacity(tuples.len());
         for tuple in tuples {
-            match insertable(relation, &[tuple]) {
+            match insertable(relation, given, &[tuple]) {
                 Ok(_) => good.push(*tuple),
                 Err(error) => collector.report_error(format!("row {tuple:?} can't be inserted: {}", error.message)),
             }
         }
-        insertable(relation, &good).ok().filter(|batch| batch.num_rows() > 0)
+        insertable(relation, given, &good).ok().filter(|batch| batch.num_rows() > 0)
     }
 
     fn change(&self, batch: RecordBatch) -> Change {
@@ -104,12 +108,19 @@ impl InsertBolt {
     }
 }
 
-fn insertable(relation: &Relation, tuples: &[&[Value]]) -> Result<RecordBatch> {
+fn insertable(relation: &Relation, given: Option<&SchemaRef>, tuples: &[&[Value]]) -> Result<RecordBatch> {
     if let Some(tuple) = tuples.iter().find(|tuple| tuple.len() != relation.schema.fields().len()) {
         let (given, wanted) = (tuple.len(), relation.schema.fields().len());
         return Err(SqlError::syntax(format!("it has {given} values, and {:?} has {wanted} columns", relation.name)));
     }
-    rows::batch(&relation.schema, tuples)
+    let Some(given) = given else { return rows::batch(&relation.schema, tuples) };
+    // Text is also what is said of columns of which nothing is known.
+    let known = |(given, own): (&Arc<Field>, &Arc<Field>)| match given.data_type() {
+        DataType::Utf8 => Arc::clone(own),
+        _ => Arc::clone(given),
+    };
+    let read: Vec<_> = given.fields().iter().zip(relation.schema.fields()).map(known).collect();
+    rows::assigned(&relation.schema, &rows::batch(&Arc::new(Schema::new(read)), tuples)?)
 }
 
 impl Bolt for InsertBolt {

@@ -7,6 +7,7 @@ mod build;
 mod checkpoint_store;
 mod deployed;
 mod from_flux;
+mod from_json;
 mod from_sql;
 mod insert_bolt;
 mod native;

@@ -1,5 +1,6 @@
 //! Rows of relations as values of tuples, and values of tuples as columns.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -10,6 +11,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema, TimeUnit, TimestampMicrosecondType};
 use monsoon_topology::{SmolStr, Value, multilang};
 
+use super::from_json;
 use crate::error::{Result, SqlError};
 use crate::pg_text::TextColumn;
 use crate::pg_type::TYPE_KEY;
@@ -137,11 +139,39 @@ fn as_text(value: &Value) -> Option<String> {
 /// Tuples as rows of a schema: each value is cast as an assignment to a column casts it. `Err`: a column holds what can't be cast.
 pub(crate) fn batch(schema: &Arc<Schema>, tuples: &[&[Value]]) -> Result<RecordBatch> {
     let column = |(place, field): (usize, &Arc<Field>)| {
-        let (array, source) = column(tuples.iter().map(|values| values.get(place).unwrap_or(&Value::Null)));
+        let values = tuples.iter().map(|values| values.get(place).unwrap_or(&Value::Null));
+        let (array, source) = match from_json::reads(field) {
+            Some(read) => column(
+                values
+                    .map(|value| read(value).unwrap_or(Cow::Borrowed(value)))
+                    .collect::<Vec<_>>()
+                    .iter()
+                    .map(Cow::as_ref),
+            ),
+            None => column(values),
+        };
         crate::session::assign(&array, &source, field)
     };
     let columns: Vec<ArrayRef> = schema.fields().iter().enumerate().map(column).collect::<Result<_>>()?;
-    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(tuples.len()));
+    of_columns(schema, columns, tuples.len())
+}
+
+/// Rows of one schema as rows of another with as many columns, each cast as an assignment casts it.
+pub(crate) fn assigned(schema: &Arc<Schema>, rows: &RecordBatch) -> Result<RecordBatch> {
+    let (sources, targets) = (rows.schema(), schema.fields());
+    let columns = rows.columns().iter().zip(sources.fields()).zip(targets);
+    let columns = columns.map(|((array, source), target)| crate::session::assign(array, source, target));
+    of_columns(schema, columns.collect::<Result<_>>()?, rows.num_rows())
+}
+
+fn of_columns(schema: &Arc<Schema>, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+    let lacking =
+        columns.iter().zip(schema.fields()).find(|(array, field)| !field.is_nullable() && array.null_count() > 0);
+    if let Some((_, field)) = lacking {
+        let message = format!("null value in column \"{}\" violates not-null constraint", field.name());
+        return Err(SqlError::new("23502", message));
+    }
+    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows));
     RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
-        .map_err(|error| SqlError::new("23502", error.to_string()))
+        .map_err(|error| SqlError::internal(error.to_string()))
 }

@@ -1,6 +1,6 @@
 //! `TopologySpec`: a topology as its author described it, in SQL or in YAML, with names not yet looked up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::datatypes::Field;
 use datafusion::sql::sqlparser::ast::Query;
@@ -79,6 +79,18 @@ pub(crate) struct InputSpec {
     pub grouping: Grouping,
     /// The place of the source's name.
     pub position: Option<usize>,
+}
+
+impl TopologySpec {
+    /// Settings that look like Storm's, which Storm doesn't have.
+    pub fn unknown_settings(&self) -> BTreeSet<String> {
+        let all = self.components.iter().map(|component| &component.config).chain([&self.config]);
+        let names = all.flat_map(|config| config.iter().map(|(name, _)| name));
+        names
+            .filter(|name| name.starts_with("topology.") && !Config::is_setting(name))
+            .map(|name| name.to_string())
+            .collect()
+    }
 }
 
 impl ComponentSpec {

@@ -100,7 +100,7 @@ impl WindowedBolt for WindowQuery {
             .map(|tuple| tuple.values().iter().chain(&place[place.len() - own..]).cloned().collect())
             .collect();
         let rows: Vec<&[Value]> = rows.iter().map(Vec::as_slice).collect();
-        let (changes, errors) = self.query.circuit()?.step(self.query.rows(&rows)?)?;
+        let (changes, errors) = self.query.circuit()?.answer(self.query.rows(&rows)?)?;
         for error in errors {
             collector.report_error(format!("{}: {} in {}", error.expression, error.reason, error.row));
         }

@@ -48,6 +48,13 @@ impl ServerProcess {
         (self.child, self.port, self.http_port) = launch(&self.data, &self.flags);
     }
 
+    /// The same with other flags.
+    #[allow(dead_code)] // Not every test that shares this file changes flags.
+    pub fn crash_and_restart_with(&mut self, flags: &[&'static str]) {
+        self.flags = flags.to_vec();
+        self.crash_and_restart();
+    }
+
     fn kill(&mut self) {
         self.child.kill().expect("the server can be killed");
         self.child.wait().expect("the server ends");

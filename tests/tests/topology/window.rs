@@ -42,6 +42,26 @@ async fn each_window_is_answered_by_itself() {
     client.wait_for("SELECT count(*) FROM late", &["1"]).await;
 }
 
+/// A window's answer is told also where it is what the query answers to nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_without_what_is_asked_for_has_an_answer_too() {
+    let server = ServerProcess::start("topology-window-zero");
+    let client = Client::connect(&server).await;
+    client
+        .run(
+            "CREATE STREAM events (v BIGINT);
+             CREATE STREAM sums (n BIGINT, total BIGINT);
+             CREATE TOPOLOGY windows WITH (checkpoint_interval = '100 ms') AS
+               SPOUT source USING STREAM events
+               BOLT two USING WINDOW (SELECT count(*) FILTER (WHERE v > 100) AS n, sum(v)::BIGINT AS total FROM input)
+                    LENGTH 2 ROWS TUMBLING GLOBAL GROUPING ON source
+               BOLT store USING INSERT INTO sums GLOBAL GROUPING ON two;
+             INSERT INTO events VALUES (1), (200), (NULL), (NULL), (2), (3)",
+        )
+        .await;
+    client.wait_for("SELECT * FROM sums ORDER BY total NULLS LAST", &["0|5", "1|201", "0|null"]).await;
+}
+
 /// The keys of Storm's configuration say the windows. Of 2,000 tuples in a window only 10 stay in memory.
 #[tokio::test(flavor = "multi_thread")]
 async fn windows_by_storms_keys_in_yaml() {
