@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Arg, ArgMatches, Command, value_parser};
 use tracing_subscriber::EnvFilter;
@@ -14,6 +15,8 @@ use crate::{bench, check, demo, server, topology};
 
 /// A planner that recurses over a query needs room; address space only, pages are taken as they are touched.
 const THREAD_STACK_BYTES: usize = 8 << 20;
+/// How long the end of the process waits for threads that are of no use any more.
+const END_WAIT: Duration = Duration::from_secs(1);
 
 /// Runs the command that was given; one line on stderr says what went wrong.
 pub fn main() -> ExitCode {
@@ -68,8 +71,9 @@ fn serve(matches: &ArgMatches, with_demo: bool) -> Result<ExitCode, StartError> 
         .build()
         .map_err(|error| StartError::Other(format!("can't start threads: {error}")))?;
     let served = runtime.block_on(serve_until_stopped(&settings, with_demo));
-    // What still runs has nobody to tell: the database is closed, or has failed.
-    runtime.shutdown_background();
+    // What still runs has nobody to tell: the database is closed, or has failed. But it may hold the store, and RocksDB must not be closed by another
+    // thread while the process ends.
+    runtime.shutdown_timeout(END_WAIT);
     served.map(|()| ExitCode::SUCCESS)
 }
 

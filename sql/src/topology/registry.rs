@@ -41,13 +41,14 @@ impl Topologies {
         user.map(|deployed| deployed.stored().name)
     }
 
-    /// Ends all of them in order, each within `wait`.
+    /// Ends all of them at once and in order, within `wait`.
     pub async fn stop(&self, wait: Duration) {
-        for deployed in self.all() {
+        let stop = |deployed: Arc<Deployed>| async move {
             if let Err(error) = deployed.stop(wait).await {
                 tracing::warn!(topology = %deployed.stored().name, "did not end in order: {}", error.message);
             }
-        }
+        };
+        futures::future::join_all(self.all().into_iter().map(stop)).await;
     }
 }
 
