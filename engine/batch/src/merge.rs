@@ -43,19 +43,24 @@ fn merge_relation(kind: Merge, chunks: &[Chunk]) -> Result<Option<Bytes>> {
     if kind == Merge::Log {
         batches = batches.iter().map(|batch| Ok(WeightedBatch::inserted(batch.expanded()?))).collect::<Result<_>>()?;
     }
-    let schema = batches[0].rows.schema();
-    let rows = concat_batches(&schema, batches.iter().map(|batch| &batch.rows)).map_err(Error::corrupt)?;
     if batches.iter().all(|batch| batch.weights.is_none()) {
+        let schema = batches[0].rows.schema();
+        let rows = concat_batches(&schema, batches.iter().map(|batch| &batch.rows)).map_err(Error::corrupt)?;
         return Ok(Some(encode(&WeightedBatch::inserted(rows))?));
     }
+    let sum = sum(&batches)?;
+    if sum.is_empty() { Ok(None) } else { encode(&sum).map(Some) }
+}
+
+/// One batch, with each distinct row once, of at least one.
+pub(crate) fn sum(batches: &[WeightedBatch]) -> Result<WeightedBatch> {
+    let rows =
+        concat_batches(&batches[0].rows.schema(), batches.iter().map(|batch| &batch.rows)).map_err(Error::corrupt)?;
     let weights: Vec<i64> = batches.iter().flat_map(|batch| (0..batch.len()).map(|row| batch.weight(row))).collect();
     let (places, sums) = sum_per_row(&rows, rows.num_columns(), &[&weights])?;
-    if places.is_empty() {
-        return Ok(None);
-    }
     let rows = take_record_batch(&rows, &places).map_err(Error::bug)?;
     let weights = Int64Array::from(sums.into_iter().next().unwrap_or_default());
-    Ok(Some(encode(&WeightedBatch { rows, weights: Some(weights) })?))
+    Ok(WeightedBatch { rows, weights: Some(weights) })
 }
 
 /// The first place of each distinct row of the leading columns whose sums aren't all zero, and the sums.

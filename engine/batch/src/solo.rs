@@ -14,7 +14,7 @@ use monsoon_circuit::{
 use monsoon_state::{Chunk, ChunkId, TxId};
 
 use crate::chunk::{decode_state, encode_state};
-use crate::merge::{Merge, merge};
+use crate::merge::{Merge, merge, sum};
 use crate::{Error, Result};
 
 /// A key and what it is set to; `None`: removed.
@@ -63,9 +63,14 @@ impl SoloCircuit {
     }
 
     /// The query's answer to these rows alone, also where that is what it answers to none. For a circuit that hasn't been stepped.
-    pub fn answer(&mut self, rows: RecordBatch) -> Result<(Vec<WeightedBatch>, Vec<RowError>)> {
+    pub fn answer(&mut self, rows: RecordBatch) -> Result<(Vec<RecordBatch>, Vec<RowError>)> {
         self.begun = true;
-        self.run(Delta::of(WeightedBatch::inserted(rows)))
+        let (changes, errors) = self.run(Delta::of(WeightedBatch::inserted(rows)))?;
+        if changes.iter().all(|batch| batch.weights.is_none()) {
+            return Ok((changes.into_iter().map(|batch| batch.rows).collect(), errors));
+        }
+        // What it answers to nothing is among them, and taken back.
+        Ok((vec![sum(&changes)?.expanded()?], errors))
     }
 
     fn run(&mut self, rows: Delta) -> Result<(Vec<WeightedBatch>, Vec<RowError>)> {
@@ -158,4 +163,82 @@ fn key(table: usize, number: u64) -> Vec<u8> {
 fn parse_key(key: &[u8]) -> Option<(usize, u64)> {
     let (table, number) = key.split_at_checked(2)?;
     Some((u16::from_be_bytes(table.try_into().ok()?).into(), u64::from_be_bytes(number.try_into().ok()?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, AsArray, Int64Array};
+    use arrow::datatypes::{DataType, Field, Int64Type, Schema};
+    use datafusion::physical_expr::expressions::Column;
+    use monsoon_circuit::{AggregatePlan, Node, Operator};
+
+    use super::*;
+
+    const INPUT: RelationId = RelationId(1);
+
+    fn rows(ids: impl IntoIterator<Item = i64>) -> RecordBatch {
+        let ids = Arc::new(Int64Array::from_iter_values(ids)) as ArrayRef;
+        let schema = Schema::new(vec![Field::new("id", DataType::Int64, true)]);
+        RecordBatch::try_new(Arc::new(schema), vec![ids]).expect("one column")
+    }
+
+    /// The distinct numbers it is given.
+    fn distinct() -> SoloCircuit {
+        let schema = rows([]).schema();
+        let group = vec![Arc::new(Column::new("id", 0)) as _];
+        let read = Operator::Input { relation: INPUT, projection: None };
+        let aggregate = AggregatePlan { group, aggregates: Vec::new(), window: None };
+        let nodes = vec![
+            Node { operator: read, inputs: Vec::new(), schema: schema.clone() },
+            Node { operator: Operator::Aggregate(aggregate), inputs: vec![0], schema },
+        ];
+        SoloCircuit::new(&CircuitPlan { nodes, key: vec![0] }, INPUT).expect("a circuit")
+    }
+
+    fn new_ids(circuit: &mut SoloCircuit, ids: impl IntoIterator<Item = i64>) -> Vec<i64> {
+        let (changes, errors) = circuit.step(rows(ids)).expect("a step");
+        assert!(errors.is_empty());
+        let ids = changes.iter().flat_map(|batch| batch.rows.column(0).as_primitive::<Int64Type>().values().to_vec());
+        let mut ids: Vec<i64> = ids.collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    fn keep(circuit: &mut SoloCircuit, kept: &mut BTreeMap<Vec<u8>, Vec<u8>>) {
+        for (key, value) in circuit.take_changes().expect("changes") {
+            match value {
+                Some(value) => drop(kept.insert(key, value)),
+                None => drop(kept.remove(&key)),
+            }
+        }
+    }
+
+    /// After each call, whatever was merged then, a circuit that begins with what is kept knows all that was given before, and no more.
+    #[test]
+    fn chunks_that_were_merged_are_what_they_were_merged_from() {
+        let (mut circuit, mut kept) = (distinct(), BTreeMap::new());
+        let mut given = 0;
+        for size in [1, 1, 1, 5, 40, 1, 1, 2, 300, 1, 3, 7, 1] {
+            new_ids(&mut circuit, given..given + size);
+            given += size;
+            keep(&mut circuit, &mut kept);
+            assert!(kept.len() <= 1 + given.ilog2() as usize, "{} chunks of {given} rows", kept.len());
+            let mut again = distinct();
+            again.restore(kept.clone().into_iter().collect()).expect("restored");
+            assert_eq!(new_ids(&mut again, 0..given + 2), [given, given + 1]);
+        }
+    }
+
+    #[test]
+    fn an_answer_is_of_the_rows_alone() {
+        let (answer, errors) = distinct().answer(rows([3, 1, 3])).expect("an answer");
+        assert!(errors.is_empty());
+        let mut ids: Vec<i64> =
+            answer.iter().flat_map(|rows| rows.column(0).as_primitive::<Int64Type>().values().to_vec()).collect();
+        ids.sort_unstable();
+        assert_eq!(ids, [1, 3]);
+    }
 }

@@ -290,7 +290,7 @@ impl Surroundings<'_> {
             return Ok(());
         }
         Err(SqlError::new("42501", "components USING SHELL run programs on the server, which is not allowed")
-            .with_hint("start the server with --shell-components on to allow it"))
+            .with_hint("start the server with --shell-components to allow it"))
     }
 
     fn relation(&self, name: &str) -> Result<Arc<Relation>> {

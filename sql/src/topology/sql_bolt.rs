@@ -102,7 +102,7 @@ impl SqlBolt {
 }
 
 /// The rows that are new or have changed.
-pub(crate) fn inserted(batch: &WeightedBatch) -> Outcome<RecordBatch> {
+fn inserted(batch: &WeightedBatch) -> Outcome<RecordBatch> {
     if batch.weights.is_none() {
         return Ok(batch.rows.clone());
     }

@@ -11,7 +11,7 @@ use monsoon_topology::windowed::{TupleWindow, Window, WindowCollector, Windowed,
 use monsoon_topology::{Bolt, Failure, Outcome, Streams, Value};
 
 use super::rows;
-use super::sql_bolt::{BoltQuery, inserted};
+use super::sql_bolt::BoltQuery;
 use crate::session::folded;
 use crate::statement::{self, WindowExtent, WindowForm};
 
@@ -100,12 +100,11 @@ impl WindowedBolt for WindowQuery {
             .map(|tuple| tuple.values().iter().chain(&place[place.len() - own..]).cloned().collect())
             .collect();
         let rows: Vec<&[Value]> = rows.iter().map(Vec::as_slice).collect();
-        let (changes, errors) = self.query.circuit()?.answer(self.query.rows(&rows)?)?;
+        let (answer, errors) = self.query.circuit()?.answer(self.query.rows(&rows)?)?;
         for error in errors {
             collector.report_error(format!("{}: {} in {}", error.expression, error.reason, error.row));
         }
-        for batch in changes {
-            let rows = inserted(&batch)?;
+        for rows in answer {
             let values = rows::values(&rows).map_err(|error| Failure::new(error.message))?;
             let width = rows.num_columns();
             (0..rows.num_rows())
