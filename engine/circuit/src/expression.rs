@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, new_null_array};
 use arrow::compute::{cast, concat};
-use arrow::datatypes::DataType;
-use arrow::util::pretty::pretty_format_batches;
+use arrow::datatypes::{DataType, FieldRef};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::common::cast::as_boolean_array;
 use datafusion::physical_expr::PhysicalExpr;
 
@@ -84,6 +84,16 @@ fn evaluate_whole(expression: &Arc<dyn PhysicalExpr>, rows: &RecordBatch) -> dat
     })
 }
 
+/// The first row, as `id = 4, name = cow`.
+fn shown(rows: &RecordBatch) -> String {
+    let options = FormatOptions::default().with_null("NULL");
+    let column = |(array, field): (&ArrayRef, &FieldRef)| {
+        let value = ArrayFormatter::try_new(array.as_ref(), &options).map(|values| values.value(0).to_string());
+        format!("{} = {}", field.name(), value.unwrap_or_default())
+    };
+    rows.columns().iter().zip(rows.schema_ref().fields()).map(column).collect::<Vec<_>>().join(", ")
+}
+
 fn note(
     expression: &Arc<dyn PhysicalExpr>,
     rows: &RecordBatch,
@@ -93,7 +103,7 @@ fn note(
     if errors.len() >= ROW_ERRORS_MAX || rows.num_rows() == 0 {
         return;
     }
-    let mut row = pretty_format_batches(std::slice::from_ref(rows)).map(|table| table.to_string()).unwrap_or_default();
+    let mut row = shown(rows);
     let mut end = ROW_TEXT_MAX.min(row.len());
     while !row.is_char_boundary(end) {
         end -= 1;
