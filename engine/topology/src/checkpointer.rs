@@ -439,6 +439,34 @@ fn awaited(topology: &Inner, aligned: bool) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{SpoutCollector, TopologyBuilder};
+
+    struct Nothing;
+
+    impl crate::Spout for Nothing {
+        fn declare(&self, _: &mut crate::Streams) {}
+
+        fn next_tuple(&mut self, _: &mut SpoutCollector) -> crate::Outcome {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_may_take_twice_as_long_as_messages() {
+        let patience = |settings: &[(&str, crate::Value)]| {
+            let mut builder = TopologyBuilder::new();
+            for (name, value) in settings {
+                builder.config(name, value.clone());
+            }
+            builder.set_spout("one", || Nothing);
+            builder.set_spout("two", || Nothing).config("message_timeout", "3 s");
+            Patience::of(&builder.build("patience").unwrap())
+        };
+        let until = |seconds| Patience::Until(Duration::from_secs(seconds));
+        assert_eq!(patience(&[]), until(60));
+        assert_eq!(patience(&[("message_timeout", "1 s".into())]), until(6), "that of the most patient spout");
+        assert_eq!(patience(&[("message_timeouts", false.into())]), Patience::ForEver);
+    }
 
     #[test]
     fn a_topology_is_well_when_it_has_run_longer_than_it_took_to_fail() {

@@ -147,7 +147,9 @@ impl RunningTopology {
         });
         let reports = inner.launch()?;
         let checkpointer = match inner.checkpoints {
-            Some(_) => Some(Checkpointer::start(inner.clone(), reports).inspect_err(|_| inner.stop(End::AtOnce, STOP_MAX))?),
+            Some(_) => {
+                Some(Checkpointer::start(inner.clone(), reports).inspect_err(|_| inner.stop(End::AtOnce, STOP_MAX))?)
+            }
             None => None,
         };
         Ok(RunningTopology { inner, checkpointer: Mutex::new(checkpointer) })

@@ -1,7 +1,8 @@
 //! A spout that can go back and a bolt with state: a topology of them is exactly once.
 
 use monsoon_topology::{
-    Bolt, BoltCollector, CheckpointStore, MemoryCheckpoints, Outcome, Spout, SpoutCollector, StateChanges, Streams, Tuple,
+    Bolt, BoltCollector, CheckpointStore, MemoryCheckpoints, Outcome, Spout, SpoutCollector, StateChanges, Streams,
+    Tuple,
 };
 
 /// Numbers from 0 that can be emitted again from any; nothing is tracked.
