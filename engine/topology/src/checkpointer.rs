@@ -201,7 +201,7 @@ impl Run {
 
     /// The open round has taken too long.
     fn lose_patience(&mut self) -> Option<Result<()>> {
-        let (tasks, reason) = self.held_up(&format!("within {:?}", self.patience.longest()));
+        let HeldUp { tasks, reason, .. } = self.held_up(&format!("within {:?}", self.patience.longest()));
         match self.patience {
             Patience::Until(_) => self.handle(Event::Overdue { reason, tasks }),
             Patience::ForEver => {
@@ -214,13 +214,13 @@ impl Run {
     /// The topology ends, and the open round isn't complete.
     fn leave_open(&self) -> Error {
         let (name, last) = (&self.topology.topology.info.name, self.rounds.durable());
-        let (_, reason) = self.held_up("in the time that the end may take");
+        let reason = self.held_up("in the time that the end may take").reason;
         tracing::warn!(topology = %name, "ends with checkpoint {last}; what came after it is done again at the next start: {reason}");
         Error::Checkpoint(reason)
     }
 
     /// Tasks that hold up the open round, and what there is to say of them. Those that wait for the barrier of another don't.
-    fn held_up(&self, by: &str) -> (Vec<TaskId>, String) {
+    fn held_up(&self, by: &str) -> HeldUp {
         let (topology, rounds) = (&self.topology.topology, &self.rounds);
         let aligned = self.topology.guarantee == Guarantee::ExactlyOnceState;
         let awaited = |component: &ComponentInfo| -> Vec<TaskId> {
@@ -249,15 +249,15 @@ impl Run {
             more => format!("{} and {more} more", names.join(", ")),
         };
         let reason = match (one, any_spout) {
-            (_, true) => "it doesn't return from a call",
+            (_, true) => "a spout doesn't return from a call",
             (true, false) => "a tuple it was given isn't acked yet",
             (false, false) => "tuples they were given aren't acked yet",
         };
-        let text = match one {
+        let reason = match one {
             true => format!("{names} hasn't handed in its part of checkpoint {number} {by}: {reason}"),
             false => format!("{names} haven't handed in their parts of checkpoint {number} {by}: {reason}"),
         };
-        (tasks, text)
+        HeldUp { tasks, any_spout, reason }
     }
 
     /// Has done what an event calls for. Returns what has become of the checkpoint, if that is known now.
@@ -299,9 +299,11 @@ impl Run {
     }
 
     /// A tuple that isn't acked in time while a checkpoint is taken is most likely what holds up the checkpoint; the spout that tells of it isn't to blame.
+    /// Not so while spouts haven't begun it: then no bolt has been asked for its part.
     fn with_cause(&self, event: Event) -> Event {
         if let Event::Report(Report::TimedOut { .. }) = event
-            && let (tasks, reason) = self.held_up("before a tuple's time was over")
+            && self.topology.guarantee == Guarantee::ExactlyOnceState
+            && let HeldUp { tasks, any_spout: false, reason } = self.held_up("before a tuple's time was over")
             && !tasks.is_empty()
         {
             return Event::Overdue { reason, tasks };
@@ -360,6 +362,15 @@ impl Run {
             std::thread::sleep(LOOK_MAX.min(delay));
         }
     }
+}
+
+/// Who holds up a round.
+struct HeldUp {
+    tasks: Vec<TaskId>,
+    /// Spouts are among them.
+    any_spout: bool,
+    /// As a sentence.
+    reason: String,
 }
 
 /// How long the parts of a checkpoint are waited for.
