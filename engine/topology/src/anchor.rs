@@ -8,6 +8,7 @@
 use std::cell::Cell;
 use std::fmt;
 
+use crate::stream::TaskId;
 use crate::tuple::{HeldTuple, Tuple};
 
 /// A root tuple: the spout task that emitted it (the upper 12 bits) and its number there.
@@ -161,7 +162,7 @@ pub trait Anchors {
     /// Calls `visit` with the anchor of each that is in a tree.
     fn each(&self, visit: &mut dyn FnMut(&Anchor));
 
-    /// How many tuples there are, in a tree or not.
+    /// How many tuples there are, in a tree or not. Ticks, which are no data, don't count.
     fn count(&self) -> usize;
 }
 
@@ -186,7 +187,7 @@ impl Anchors for Tuple<'_> {
     }
 
     fn count(&self) -> usize {
-        1
+        usize::from(self.source() != TaskId::SYSTEM)
     }
 }
 
@@ -196,7 +197,7 @@ impl Anchors for HeldTuple {
     }
 
     fn count(&self) -> usize {
-        1
+        usize::from(self.source() != TaskId::SYSTEM)
     }
 }
 

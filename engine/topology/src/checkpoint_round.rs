@@ -18,8 +18,8 @@ pub(crate) enum Event {
     Due,
     /// A task has told something.
     Report(Report),
-    /// The open round has taken too long.
-    Overdue,
+    /// The open round has taken too long, or so these tasks have that haven't handed in their parts.
+    Overdue { reason: String, tasks: Vec<TaskId> },
     /// What the store said to the checkpoint of [`Effect::Commit`].
     Committed(Result<()>),
 }
@@ -35,10 +35,10 @@ pub(crate) enum Effect {
     Commit(Checkpoint),
     /// Tell spouts that the checkpoint of this number is durable.
     Durable(u64),
-    /// Begin all tasks anew from the last durable checkpoint. If it is for a task's failure, the task.
-    Restore(Error, Option<TaskId>),
-    /// The checkpoint wasn't taken; nothing is lost.
-    GiveUp(Error),
+    /// Begin all tasks anew from the last durable checkpoint, because of these tasks; of none if it is no task's failure.
+    Restore(Error, Vec<TaskId>),
+    /// The checkpoint wasn't taken, because of these tasks; nothing is lost.
+    GiveUp(Error, Vec<TaskId>),
 }
 
 /// What is to be done next about a topology's checkpoints.
@@ -74,6 +74,17 @@ impl CheckpointRounds {
         self.durable
     }
 
+    /// The number of the last round begun.
+    pub fn begun(&self) -> u64 {
+        self.begun
+    }
+
+    /// Whether parts are awaited, and that of this task among them: the one with this place among the component's.
+    pub fn is_awaited(&self, component: &str, index: usize) -> bool {
+        let is_its = |part: &TaskCheckpoint| part.component == component && part.index == index;
+        matches!(&self.step, Step::Collecting(parts) if !parts.iter().any(is_its))
+    }
+
     /// Whether a round is open.
     fn is_open(&self) -> bool {
         !matches!(self.step, Step::Idle)
@@ -87,21 +98,21 @@ impl CheckpointRounds {
             Event::Report(Report::Checkpoint { number, part }) if number == self.begun => self.add(part),
             Event::Report(Report::Checkpoint { .. }) => Vec::new(),
             Event::Report(Report::Failed { task, reason }) if self.aligned => {
-                self.broken(Error::Checkpoint(format!("task {task}: {reason}")), Some(task))
+                self.broken(Error::Checkpoint(format!("task {task}: {reason}")), vec![task])
             }
-            Event::Report(Report::Failed { .. }) => Vec::new(),
-            Event::Overdue if !self.is_open() => Vec::new(),
-            Event::Overdue => {
-                let number = self.begun;
-                let reason = format!("not all tasks have handed in their part of checkpoint {number} in time");
-                self.broken(Error::Checkpoint(reason), None)
+            Event::Report(Report::TimedOut { task }) if self.aligned => {
+                let reason = format!("task {task}: a tuple isn't acked within the message time-out");
+                self.broken(Error::Checkpoint(reason), vec![task])
             }
+            Event::Report(Report::Failed { .. } | Report::TimedOut { .. }) => Vec::new(),
+            Event::Overdue { .. } if !self.is_open() => Vec::new(),
+            Event::Overdue { reason, tasks } => self.broken(Error::Checkpoint(reason), tasks),
             Event::Committed(Ok(())) => {
                 self.step = Step::Idle;
                 self.durable = self.begun;
                 vec![Effect::Durable(self.durable)]
             }
-            Event::Committed(Err(error)) => self.broken(error, None),
+            Event::Committed(Err(error)) => self.broken(error, Vec::new()),
         }
     }
 
@@ -127,11 +138,11 @@ impl CheckpointRounds {
         }
     }
 
-    fn broken(&mut self, error: Error, task: Option<TaskId>) -> Vec<Effect> {
+    fn broken(&mut self, error: Error, tasks: Vec<TaskId>) -> Vec<Effect> {
         self.step = Step::Idle;
         match self.aligned {
-            true => vec![Effect::Restore(error, task)],
-            false => vec![Effect::GiveUp(error)],
+            true => vec![Effect::Restore(error, tasks)],
+            false => vec![Effect::GiveUp(error, tasks)],
         }
     }
 }
@@ -187,7 +198,9 @@ mod tests {
         let mut rounds = CheckpointRounds::new(true, 2, 0);
         rounds.on(Event::Due);
         rounds.on(part(1, 0));
-        assert!(matches!(rounds.on(failed())[..], [Effect::Restore(_, Some(TaskId(1)))]));
+        assert!(!rounds.is_awaited("a", 0) && rounds.is_awaited("a", 1));
+        assert!(matches!(&rounds.on(failed())[..], [Effect::Restore(_, of)] if of == &[TaskId(1)]));
+        assert!(!rounds.is_awaited("a", 1));
         assert!(rounds.on(part(1, 1)).is_empty());
         assert_eq!(rounds.durable(), 0);
     }
@@ -196,7 +209,8 @@ mod tests {
     fn without_state_a_failed_round_is_given_up_and_its_parts_are_not_taken_for_the_next_ones() {
         let mut rounds = CheckpointRounds::new(false, 2, 0);
         rounds.on(Event::Due);
-        assert!(matches!(rounds.on(Event::Overdue)[..], [Effect::GiveUp(_)]));
+        let overdue = Event::Overdue { reason: "late".into(), tasks: vec![TaskId(2)] };
+        assert!(matches!(&rounds.on(overdue)[..], [Effect::GiveUp(_, of)] if of == &[TaskId(2)]));
         rounds.on(Event::Due);
         assert!(rounds.on(part(1, 0)).is_empty());
         assert!(rounds.on(part(2, 0)).is_empty());
@@ -210,7 +224,7 @@ mod tests {
         rounds.on(Event::Due);
         rounds.on(part(1, 0));
         let full = Error::Checkpoint("disk full".into());
-        assert!(matches!(rounds.on(Event::Committed(Err(full)))[..], [Effect::Restore(_, None)]));
+        assert!(matches!(rounds.on(Event::Committed(Err(full)))[..], [Effect::Restore(..)]));
         assert!(matches!(rounds.on(Event::Due)[..], [Effect::Begin(2)]));
     }
 }

@@ -8,23 +8,29 @@
 //!
 //! What is to be done is decided by [`CheckpointRounds`]; here it is done.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::builder::Factory;
+use crate::builder::{Factory, Topology};
 use crate::checkpoint_round::{CheckpointRounds, Effect, Event};
-use crate::context::Guarantee;
+use crate::context::{ComponentInfo, Guarantee};
 use crate::message::Control;
-use crate::running::Inner;
+use crate::running::{End, Inner, STOP_MAX};
 use crate::stream::TaskId;
 use crate::task::Report;
 use crate::{Error, Result};
 
-/// A round that isn't complete after this long has failed.
-const CHECKPOINT_MAX: Duration = Duration::from_secs(60);
+/// A round may take at least so long, however short the message time-out is: a busy machine must not have the topology go back.
+const ROUND_MIN: Duration = Duration::from_secs(1);
+/// And at most so long: more can't be added to the time of day.
+const ROUND_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
+/// Where a round may take for ever, how often it is told who holds it up.
+const TELL_INTERVAL: Duration = Duration::from_secs(60);
+/// Tasks that are named in one message.
+const NAMED_MAX: usize = 8;
 /// How soon it is noticed that the topology is to end.
 const LOOK_MAX: Duration = Duration::from_millis(20);
 /// Waits before going back to a checkpoint again when it fails again at once.
@@ -38,27 +44,39 @@ const FAILED_AFTER_FIRST: Duration = Duration::from_secs(1);
 
 type Answer = Sender<Result<()>>;
 
+/// When the topology is to have ended in order, once that is known; `None` in it: it has as long as it takes.
+type LastBy = OnceLock<Option<Instant>>;
+
 /// Takes a topology's checkpoints.
 pub(crate) struct Checkpointer {
     ending: Arc<AtomicBool>,
-    last_one: Arc<AtomicBool>,
+    last_by: Arc<LastBy>,
     requests: Sender<Answer>,
     thread: JoinHandle<()>,
 }
 
 impl Checkpointer {
     pub fn start(topology: Arc<Inner>, reports: Receiver<Report>) -> Result<Checkpointer> {
-        let (ending, last_one) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
+        let (ending, last_by) = (Arc::<AtomicBool>::default(), Arc::<LastBy>::default());
         let (requests, asked) = channel();
         let last = topology.checkpoints.as_ref().map_or(Ok(0), |checkpoints| checkpoints.last())?;
         let aligned = topology.guarantee == Guarantee::ExactlyOnceState;
         let rounds = CheckpointRounds::new(aligned, awaited(&topology, aligned), last);
-        let (stop, take_last) = (ending.clone(), last_one.clone());
-        let mut run = Run { topology, reports, asked, ending: stop, take_last, rounds, health: Health::default() };
+        let patience = Patience::of(&topology.topology);
+        let mut run = Run {
+            topology,
+            reports,
+            asked,
+            ending: ending.clone(),
+            last_by: last_by.clone(),
+            rounds,
+            patience,
+            health: Health::default(),
+        };
         let work = move || run.run();
         let thread = std::thread::Builder::new().name("checkpointer".into()).spawn(work);
         let thread = thread.map_err(|error| Error::Checkpoint(format!("no thread: {error}")))?;
-        Ok(Checkpointer { ending, last_one, requests, thread })
+        Ok(Checkpointer { ending, last_by, requests, thread })
     }
 
     /// Takes a checkpoint now; returns when it is durable.
@@ -69,9 +87,11 @@ impl Checkpointer {
         answered.recv().map_err(ended)?
     }
 
-    /// Takes a last checkpoint and ends. One that is being taken is finished first: what tasks have handed out for it is gone from them.
-    pub fn stop(self) {
-        self.last_one.store(true, Ordering::SeqCst);
+    /// Takes a last checkpoint and ends. One that is being taken is finished first: what tasks have handed out for it is gone from them. What can't
+    /// be had until `by` is given up: the last durable checkpoint stays, and what came after it is done again after the next start.
+    pub fn stop(self, by: Option<Instant>) {
+        // It is taken out of the topology to be stopped, so nobody has said it before.
+        let _ = self.last_by.set(by);
         self.join();
     }
 
@@ -93,9 +113,10 @@ struct Run {
     asked: Receiver<Answer>,
     /// End at once.
     ending: Arc<AtomicBool>,
-    /// The end is an orderly one, with a last checkpoint.
-    take_last: Arc<AtomicBool>,
+    /// The end is an orderly one, with a last checkpoint if it can be had by then.
+    last_by: Arc<LastBy>,
     rounds: CheckpointRounds,
+    patience: Patience,
     health: Health,
 }
 
@@ -110,7 +131,7 @@ impl Run {
                 let _ = answer.send(outcome);
             }
         }
-        if self.take_last.load(Ordering::SeqCst) {
+        if self.last_by.get().is_some() && !self.is_out_of_time() {
             // What isn't in it is done again after the next start.
             let _ = self.checkpoint();
         }
@@ -137,18 +158,23 @@ impl Run {
 
     /// Whether the topology is to end, in order or at once.
     fn is_ending(&self) -> bool {
-        self.ending.load(Ordering::SeqCst) || self.take_last.load(Ordering::SeqCst)
+        self.ending.load(Ordering::SeqCst) || self.last_by.get().is_some()
+    }
+
+    /// Whether the time of an orderly end is over.
+    fn is_out_of_time(&self) -> bool {
+        matches!(self.last_by.get(), Some(Some(by)) if Instant::now() >= *by)
     }
 
     /// Takes a checkpoint. A round that has begun is finished even if the topology is to end in order meanwhile: bolts have handed in their
-    /// changes, and won't do so again.
+    /// changes, and won't do so again. It is left open when time is over: then there is no next one.
     fn checkpoint(&mut self) -> Result<()> {
         if !self.topology.is_woken() {
             // No task has done anything since the last one, and none would answer.
             return Ok(());
         }
         let ended = || Err(Error::Checkpoint("the topology has ended".into()));
-        let started = Instant::now();
+        let mut look_at = Instant::now() + self.patience.longest();
         let mut outcome = self.handle(Event::Due);
         loop {
             if let Some(outcome) = outcome {
@@ -157,8 +183,12 @@ impl Run {
             if self.ending.load(Ordering::SeqCst) {
                 return ended();
             }
-            if started.elapsed() > CHECKPOINT_MAX {
-                outcome = self.handle(Event::Overdue);
+            if self.is_out_of_time() {
+                return Err(self.leave_open());
+            }
+            if Instant::now() >= look_at {
+                look_at += self.patience.longest();
+                outcome = self.lose_patience();
                 continue;
             }
             outcome = match self.reports.recv_timeout(LOOK_MAX) {
@@ -169,10 +199,71 @@ impl Run {
         }
     }
 
+    /// The open round has taken too long.
+    fn lose_patience(&mut self) -> Option<Result<()>> {
+        let HeldUp { tasks, reason, .. } = self.held_up(&format!("within {:?}", self.patience.longest()));
+        match self.patience {
+            Patience::Until(_) => self.handle(Event::Overdue { reason, tasks }),
+            Patience::ForEver => {
+                self.tell(&tasks, &format!("{reason}; it is waited for, since message_timeouts is off"));
+                None
+            }
+        }
+    }
+
+    /// The topology ends, and the open round isn't complete.
+    fn leave_open(&self) -> Error {
+        let (name, last) = (&self.topology.topology.info.name, self.rounds.durable());
+        let reason = self.held_up("in the time that the end may take").reason;
+        tracing::warn!(topology = %name, "ends with checkpoint {last}; what came after it is done again at the next start: {reason}");
+        Error::Checkpoint(reason)
+    }
+
+    /// Tasks that hold up the open round, and what there is to say of them. Those that wait for the barrier of another don't.
+    fn held_up(&self, by: &str) -> HeldUp {
+        let (topology, rounds) = (&self.topology.topology, &self.rounds);
+        let aligned = self.topology.guarantee == Guarantee::ExactlyOnceState;
+        let awaited = |component: &ComponentInfo| -> Vec<TaskId> {
+            let tasks = component.tasks.iter().enumerate();
+            tasks.filter(|(index, _)| rounds.is_awaited(&component.name, *index)).map(|(_, task)| *task).collect()
+        };
+        let waits = |component: &ComponentInfo| {
+            let sources = component.inputs.iter().filter_map(|input| topology.info.component(&input.stream.component));
+            sources.into_iter().any(|source| !awaited(source).is_empty())
+        };
+        let (mut tasks, mut names, mut any_spout) = (Vec::new(), Vec::new(), false);
+        for (component, info) in topology.components.iter().zip(&topology.info.components) {
+            let is_spout = matches!(component.factory, Factory::Spout(_));
+            if is_spout || (aligned && !waits(info)) {
+                let own = awaited(info);
+                any_spout |= is_spout && !own.is_empty();
+                names.extend(own.iter().map(|task| format!("task {task} of {:?}", info.name)));
+                tasks.extend(own);
+            }
+        }
+        let number = rounds.begun();
+        let one = names.len() == 1;
+        names.truncate(NAMED_MAX);
+        let names = match tasks.len().saturating_sub(names.len()) {
+            0 => names.join(", "),
+            more => format!("{} and {more} more", names.join(", ")),
+        };
+        let reason = match (one, any_spout) {
+            (_, true) => "a spout doesn't return from a call",
+            (true, false) => "a tuple it was given isn't acked yet",
+            (false, false) => "tuples they were given aren't acked yet",
+        };
+        let reason = match one {
+            true => format!("{names} hasn't handed in its part of checkpoint {number} {by}: {reason}"),
+            false => format!("{names} haven't handed in their parts of checkpoint {number} {by}: {reason}"),
+        };
+        HeldUp { tasks, any_spout, reason }
+    }
+
     /// Has done what an event calls for. Returns what has become of the checkpoint, if that is known now.
     fn handle(&mut self, event: Event) -> Option<Result<()>> {
         let mut outcome = None;
-        let mut next = Some(event);
+        let mut next = Some(self.with_cause(event));
         while let Some(event) = next.take() {
             for effect in self.rounds.on(event) {
                 match effect {
@@ -193,29 +284,53 @@ impl Run {
                         self.topology.tell_spouts(|| Control::Durable(number));
                         outcome = Some(Ok(()));
                     }
-                    Effect::Restore(error, task) => {
-                        self.restore(&error, task);
+                    Effect::Restore(error, tasks) => {
+                        self.restore(&error, &tasks);
                         outcome = Some(Err(error));
                     }
-                    Effect::GiveUp(error) => outcome = Some(Err(error)),
+                    Effect::GiveUp(error, tasks) => {
+                        self.tell(&tasks, &error.to_string());
+                        outcome = Some(Err(error));
+                    }
                 }
             }
         }
         outcome
     }
 
-    /// Begins all tasks anew from the last durable checkpoint. It is told as an error of the component whose task has failed; what is no task's
-    /// failure, as that the store can't be written, as one of the first component.
-    fn restore(&mut self, reason: &Error, failed: Option<TaskId>) {
+    /// A tuple that isn't acked in time while a checkpoint is taken is most likely what holds up the checkpoint; the spout that tells of it isn't to blame.
+    /// Not so while spouts haven't begun it: then no bolt has been asked for its part.
+    fn with_cause(&self, event: Event) -> Event {
+        if let Event::Report(Report::TimedOut { .. }) = event
+            && self.topology.guarantee == Guarantee::ExactlyOnceState
+            && let HeldUp { tasks, any_spout: false, reason } = self.held_up("before a tuple's time was over")
+            && !tasks.is_empty()
+        {
+            return Event::Overdue { reason, tasks };
+        }
+        event
+    }
+
+    /// Tells something as an error of the components of tasks; of the first component if it is no task's failure, as that the store can't be written.
+    fn tell(&self, tasks: &[TaskId], message: &str) {
+        let components = &self.topology.topology.info.components;
+        let of_task = |task| components.iter().position(|component| component.tasks.contains(task));
+        let mut places: Vec<usize> = tasks.iter().filter_map(of_task).collect();
+        places.dedup();
+        if places.is_empty() {
+            places.push(0);
+        }
+        let now = self.topology.shared.clock.now();
+        let logs = places.into_iter().filter_map(|place| self.topology.shared.errors.get(place));
+        logs.for_each(|log| log.report_consequence(now, message.to_owned()));
+    }
+
+    /// Begins all tasks anew from the last durable checkpoint. It is told as an error of the components whose tasks have failed.
+    fn restore(&mut self, reason: &Error, failed: &[TaskId]) {
         let (name, last) = (self.topology.topology.info.name.clone(), self.rounds.durable());
         tracing::warn!(topology = %name, "going back to checkpoint {last}: {reason}");
-        let components = &self.topology.topology.info.components;
-        let of_task = |task| components.iter().position(|component| component.tasks.contains(&task));
-        if let Some(errors) = self.topology.shared.errors.get(failed.and_then(of_task).unwrap_or(0)) {
-            let now = self.topology.shared.clock.now();
-            errors.report_consequence(now, format!("the topology goes back to checkpoint {last}: {reason}"));
-        }
-        self.topology.stop(false);
+        self.tell(failed, &format!("the topology goes back to checkpoint {last}: {reason}"));
+        self.topology.stop(End::AtOnce, STOP_MAX);
         let is_first = self.topology.restores.load(Ordering::Relaxed) == 0;
         self.health.note_failure(Instant::now() - self.health.launched, is_first);
         loop {
@@ -245,6 +360,48 @@ impl Run {
         let started = Instant::now();
         while started.elapsed() < delay && !self.is_ending() {
             std::thread::sleep(LOOK_MAX.min(delay));
+        }
+    }
+}
+
+/// Who holds up a round.
+struct HeldUp {
+    tasks: Vec<TaskId>,
+    /// Spouts are among them.
+    any_spout: bool,
+    /// As a sentence.
+    reason: String,
+}
+
+/// How long the parts of a checkpoint are waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    /// Then the topology goes back to the last checkpoint, if there is state.
+    Until(Duration),
+    /// Tuples never time out, and so does no checkpoint that waits for one: it would be given the tuple again, and again not have the time for it. It
+    /// is told who holds it up.
+    ForEver,
+}
+
+impl Patience {
+    /// Twice the longest time-out of a spout, as its trees fail between one and two of them: tuples that are in no tree have as long.
+    fn of(topology: &Topology) -> Patience {
+        let spouts = topology.components.iter().filter(|component| matches!(component.factory, Factory::Spout(_)));
+        let timeouts: Option<Vec<Duration>> = spouts.map(|spout| spout.settings.message_timeout).collect();
+        match timeouts {
+            Some(timeouts) => {
+                let longest = timeouts.into_iter().max().unwrap_or_default();
+                Patience::Until(longest.saturating_mul(2).clamp(ROUND_MIN, ROUND_MAX))
+            }
+            None => Patience::ForEver,
+        }
+    }
+
+    /// How long until something is done about it.
+    fn longest(self) -> Duration {
+        match self {
+            Patience::Until(longest) => longest,
+            Patience::ForEver => TELL_INTERVAL,
         }
     }
 }
@@ -293,6 +450,34 @@ fn awaited(topology: &Inner, aligned: bool) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{SpoutCollector, TopologyBuilder};
+
+    struct Nothing;
+
+    impl crate::Spout for Nothing {
+        fn declare(&self, _: &mut crate::Streams) {}
+
+        fn next_tuple(&mut self, _: &mut SpoutCollector) -> crate::Outcome {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_may_take_twice_as_long_as_messages() {
+        let patience = |settings: &[(&str, crate::Value)]| {
+            let mut builder = TopologyBuilder::new();
+            for (name, value) in settings {
+                builder.config(name, value.clone());
+            }
+            builder.set_spout("one", || Nothing);
+            builder.set_spout("two", || Nothing).config("message_timeout", "3 s");
+            Patience::of(&builder.build("patience").unwrap())
+        };
+        let until = |seconds| Patience::Until(Duration::from_secs(seconds));
+        assert_eq!(patience(&[]), until(60));
+        assert_eq!(patience(&[("message_timeout", "1 s".into())]), until(6), "that of the most patient spout");
+        assert_eq!(patience(&[("message_timeouts", false.into())]), Patience::ForEver);
+    }
 
     #[test]
     fn a_topology_is_well_when_it_has_run_longer_than_it_took_to_fail() {

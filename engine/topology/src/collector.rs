@@ -31,6 +31,8 @@ pub struct SpoutCollector {
     pub(crate) now: Moment,
     pub(crate) errors: Arc<ErrorLog>,
     pub(crate) hooks: Vec<Box<dyn TaskHook>>,
+    /// How often the component has failed and was to be begun anew.
+    pub(crate) mishaps: u64,
 }
 
 impl SpoutCollector {
@@ -110,6 +112,8 @@ pub struct BoltCollector {
     pub(crate) acked: u64,
     pub(crate) failed: u64,
     pub(crate) skipped: u64,
+    /// How often the component has failed and was to be begun anew.
+    pub(crate) mishaps: u64,
     /// `None`: what fails is left to its spout.
     pub(crate) skipping: Option<Box<Skipping>>,
     /// Why what was done since the last checkpoint isn't whole. Told to the checkpointer before the task's next part of a checkpoint.
@@ -164,10 +168,14 @@ impl BoltCollector {
 
     /// Fails the trees of these tuples at once.
     pub fn fail(&mut self, tuples: impl Anchors) {
-        tuples.each(&mut |anchor| self.acks.fail(anchor.take()));
         let count = tuples.count();
+        let mut any = count > 0;
+        tuples.each(&mut |anchor| {
+            any = true;
+            self.acks.fail(anchor.take());
+        });
         self.failed += count as u64;
-        if count > 0 {
+        if any {
             self.lost.get_or_insert_with(|| "a tuple failed".into());
         }
         self.hooks.iter_mut().for_each(|hook| (0..count).for_each(|_| hook.on_fail()));

@@ -40,6 +40,7 @@ mod simulation;
 mod skipping;
 mod state;
 mod stateful;
+mod streak;
 mod stream;
 mod task;
 mod tuple;

@@ -3,6 +3,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
+
+use crate::streak::Streak;
+
 /// Latencies in buckets that grow by a quarter of a power of two: a quantile is at most 19 % too high.
 #[derive(Debug)]
 pub struct Latencies {
@@ -80,6 +84,8 @@ pub struct TaskMetrics {
     pub(crate) skipped: AtomicU64,
     pub(crate) pending: AtomicU64,
     pub(crate) restarts: AtomicU64,
+    /// Failures in a row. Locked where something has failed, and by who asks.
+    pub(crate) streak: Mutex<Streak>,
     /// Of a spout: from the emission of a tracked tuple until its tree was complete.
     pub complete_latency: Latencies,
 }
@@ -101,7 +107,7 @@ pub struct Counts {
     pub skipped: u64,
     /// Trees of a spout that are open.
     pub pending: u64,
-    /// How often the task was begun anew after a panic.
+    /// How often the task was begun anew after a panic, and how often its child process was.
     pub restarts: u64,
 }
 

@@ -137,7 +137,8 @@ impl Maker<'_> {
             Factory::Spout(make) => {
                 let spout = self.inboxes.spouts().iter().position(|&spout| spout == task).unwrap_or_default();
                 let ledger = settings.acking.then(Ledger::default);
-                let collector = SpoutCollector { outputs, ledger, spout, done: Default::default(), now, errors, hooks };
+                let collector =
+                    SpoutCollector { outputs, ledger, spout, done: Default::default(), now, errors, hooks, mishaps: 0 };
                 Task::Spout(Box::new(SpoutTask::new(wiring, settings, make.clone(), collector, state.position)))
             }
             Factory::Bolt(make) => {
@@ -154,6 +155,7 @@ impl Maker<'_> {
                     acked: 0,
                     failed: 0,
                     skipped: 0,
+                    mishaps: 0,
                     skipping,
                     lost: None,
                 };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use smol_str::SmolStr;
@@ -25,8 +25,12 @@ use crate::task::{Report, Task};
 use crate::wire::Inboxes;
 use crate::{Error, Result};
 
-/// How long a component may hold on to its thread when the topology is to be changed or ended.
-const STOP_MAX: Duration = Duration::from_secs(5);
+/// How long a component may hold on to its thread when tasks are to be moved or begun anew.
+pub(crate) const STOP_MAX: Duration = Duration::from_secs(5);
+
+/// What the end of a topology may take longer than is said for what is under way: so long a last checkpoint is waited for, and as long again a
+/// component that holds on to its thread. Child processes have a second to end after that.
+const KILL_GRACE: Duration = Duration::from_secs(1);
 
 /// A topology that has gone back to its checkpoint so often without having been well in between is failing.
 const FAILING_RESTORES: u32 = 3;
@@ -40,6 +44,15 @@ pub enum Status {
     Inactive,
     /// It is ending: what is under way is finished.
     Killed,
+}
+
+/// How tasks are ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Components are told.
+    InOrder,
+    /// They aren't, as in a crash.
+    AtOnce,
 }
 
 /// How to start a topology.
@@ -134,7 +147,9 @@ impl RunningTopology {
         });
         let reports = inner.launch()?;
         let checkpointer = match inner.checkpoints {
-            Some(_) => Some(Checkpointer::start(inner.clone(), reports).inspect_err(|_| inner.stop(false))?),
+            Some(_) => {
+                Some(Checkpointer::start(inner.clone(), reports).inspect_err(|_| inner.stop(End::AtOnce, STOP_MAX))?)
+            }
             None => None,
         };
         Ok(RunningTopology { inner, checkpointer: Mutex::new(checkpointer) })
@@ -161,9 +176,14 @@ impl RunningTopology {
         self.inner.restores.load(Ordering::Relaxed)
     }
 
-    /// Whether it goes back to its last checkpoint again and again.
+    /// Whether it fails again and again: it goes back to its last checkpoint three times without having been well in between, or one of its tasks has
+    /// failed three times in a row without one success since. Failures of a task are those of its tuples, of the component itself, and of its child
+    /// process; a success is a tuple that is acked, or of a spout a tree that is complete or a tuple that isn't tracked. They are forgotten too when
+    /// there has been none for twice as long as the longest time between them, which is taken for at least 10 s and at most 10 minutes.
     pub fn is_failing(&self) -> bool {
+        let now = self.inner.shared.clock.now();
         self.restores() >= FAILING_RESTORES
+            || self.inner.shared.metrics.iter().any(|metrics| metrics.streak.lock().is_failing(now))
     }
 
     /// Whether it works.
@@ -181,7 +201,9 @@ impl RunningTopology {
         self.inner.set_active(false)
     }
 
-    /// Ends it: spouts stop, what is under way is finished for at most `wait`, a last checkpoint is taken, and components are closed.
+    /// Ends it: spouts stop, what is under way is finished for at most `wait`, a last checkpoint is taken, and components are closed. It takes little
+    /// longer than `wait`, whatever they do: a checkpoint that can't be had in this time is given up, so that the last durable one stays, and what came
+    /// after it is done again after the next start.
     pub fn kill(&self, wait: Duration) -> Result<()> {
         let name = || self.name().to_string();
         {
@@ -191,12 +213,14 @@ impl RunningTopology {
             }
             *status = Status::Killed;
         }
+        // None is later than there can be.
+        let checkpoint_by = Instant::now().checked_add(wait.saturating_add(KILL_GRACE));
         self.inner.tell_spouts_active(false);
         self.wait_settled(wait);
         if let Some(checkpointer) = self.checkpointer.lock().take() {
-            checkpointer.stop();
+            checkpointer.stop(checkpoint_by);
         }
-        self.inner.stop(true);
+        self.inner.stop(End::InOrder, KILL_GRACE);
         self.inner.topology.worker_hooks.iter().for_each(|hook| hook.shutdown());
         Ok(())
     }
@@ -294,7 +318,7 @@ impl Drop for RunningTopology {
         if let Some(checkpointer) = self.checkpointer.lock().take() {
             checkpointer.abandon();
         }
-        self.inner.stop(false);
+        self.inner.stop(End::AtOnce, STOP_MAX);
     }
 }
 
@@ -439,22 +463,37 @@ impl Inner {
         Some(done)
     }
 
-    /// Ends all threads; components are closed if the end is an orderly one.
-    pub fn stop(&self, orderly: bool) {
+    /// Ends all threads, those that components hold after `longest` excepted. Tasks end beside each other: each may wait for a child process.
+    pub fn stop(&self, end: End, longest: Duration) {
         let Some(mut live) = self.live.lock().take() else { return };
         live.executors.iter().for_each(Executor::ask_to_stop);
-        for executor in std::mem::take(&mut live.executors) {
-            let component = executor.component;
-            match executor.stop(STOP_MAX) {
-                Ok(mut tasks) if orderly => tasks.iter_mut().for_each(Task::close),
-                Ok(_) => {}
-                Err(executor) => {
-                    // Its thread can't be ended from outside; it ends when user code returns.
-                    executor.ask_to_stop();
-                    let now = self.shared.clock.now();
-                    self.shared.errors[component]
-                        .report(now, "doesn't return from a call; its thread is left to itself".into());
+        let executors = std::mem::take(&mut live.executors);
+        std::thread::scope(|scope| {
+            for executor in executors {
+                let thread = std::thread::Builder::new().name("end".into());
+                if let Err(error) = thread.spawn_scoped(scope, move || self.end_executor(executor, end, longest)) {
+                    // The executor's thread has been asked to end, and does so with its tasks.
+                    tracing::warn!("no thread to close components in, so they are dropped: {error}");
                 }
+            }
+        });
+    }
+
+    fn end_executor(&self, executor: Executor, end: End, longest: Duration) {
+        let component = executor.component;
+        match executor.stop(longest) {
+            Ok(mut tasks) => {
+                if end == End::InOrder {
+                    tasks.iter_mut().for_each(Task::close);
+                }
+                tasks.into_iter().for_each(Task::discard);
+            }
+            Err(executor) => {
+                // Its thread can't be ended from outside; it ends when user code returns.
+                executor.ask_to_stop();
+                let now = self.shared.clock.now();
+                self.shared.errors[component]
+                    .report(now, "doesn't return from a call; its thread is left to itself".into());
             }
         }
     }

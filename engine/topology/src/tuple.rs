@@ -137,6 +137,11 @@ impl HeldTuple {
         &self.values
     }
 
+    /// The task that emitted it.
+    pub(crate) fn source(&self) -> TaskId {
+        self.source
+    }
+
     /// Its place in the trees it belongs to.
     pub fn anchor(&self) -> &Anchor {
         &self.anchor

@@ -8,11 +8,12 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bench::exact::*;
 use bench::*;
 use monsoon_topology::multilang::{ShellBolt, ShellSpec, ShellSpout};
 use monsoon_topology::{
-    Bolt, BoltCollector, CheckpointStore, Fields, Grouping, Guarantee, MemoryCheckpoints, Outcome, RunningTopology,
-    SKIPPED_STREAM, Spout, SpoutCollector, StartOptions, StateChanges, Streams, TopologyBuilder, Tuple, Value,
+    Fields, Grouping, Guarantee, MemoryCheckpoints, RunningTopology, SKIPPED_STREAM, StartOptions, TopologyBuilder,
+    Value,
 };
 
 fn numbers(count: i64) -> Source {
@@ -126,73 +127,6 @@ fn every_tuple_arrives_though_children_are_killed() {
     assert_eq!(topology.task_counts().iter().map(|task| task.counts.pending).sum::<u64>(), 0);
     assert!(killed.iter().all(|pid| !exists(*pid)));
     end(topology, pids.path());
-}
-
-/// Numbers from 0 that can be emitted again from any; nothing is tracked.
-struct Replayable {
-    next: i64,
-    count: i64,
-}
-
-impl Spout for Replayable {
-    fn declare(&self, streams: &mut Streams) {
-        streams.declare(["number"]);
-    }
-
-    fn next_tuple(&mut self, collector: &mut SpoutCollector) -> Outcome {
-        if self.next < self.count {
-            collector.emit([self.next])?;
-            self.next += 1;
-        }
-        Ok(())
-    }
-
-    fn replayable(&self) -> bool {
-        true
-    }
-
-    fn position(&mut self) -> Option<Vec<u8>> {
-        Some(self.next.to_le_bytes().to_vec())
-    }
-
-    fn seek(&mut self, position: &[u8]) -> Outcome {
-        self.next = i64::from_le_bytes(position.try_into()?);
-        Ok(())
-    }
-}
-
-/// How many numbers have come, and their sum, as state.
-#[derive(Default)]
-struct Sum([i64; 2]);
-
-impl Bolt for Sum {
-    fn execute(&mut self, tuple: &Tuple<'_>, collector: &mut BoltCollector) -> Outcome {
-        self.0 = [self.0[0] + 1, self.0[1] + tuple.int("value")?];
-        collector.ack(tuple);
-        Ok(())
-    }
-
-    fn stateful(&self) -> bool {
-        true
-    }
-
-    fn checkpoint(&mut self, _: &mut BoltCollector) -> Option<StateChanges> {
-        let value = self.0.iter().flat_map(|number| number.to_le_bytes()).collect();
-        Some(StateChanges::of(vec![(b"sum".to_vec(), Some(value))]))
-    }
-
-    fn restore(&mut self, state: Vec<(Vec<u8>, Vec<u8>)>) -> Outcome {
-        if let Some((_, value)) = state.first() {
-            self.0 = [0, 8].map(|at| i64::from_le_bytes(value[at..at + 8].try_into().expect("eight bytes were kept")));
-        }
-        Ok(())
-    }
-}
-
-fn kept_sum(checkpoints: &MemoryCheckpoints) -> Option<[i64; 2]> {
-    let mut sum = Sum::default();
-    sum.restore(checkpoints.load("sum", 0).unwrap().state).unwrap();
-    (sum.0[0] > 0).then_some(sum.0)
 }
 
 #[test]

@@ -81,7 +81,8 @@ impl Bolt for ShellBolt {
     }
 
     fn cleanup(&mut self) {
-        self.work = None;
+        // Many children may be slow to end: they are asked one after the other, and waited for together.
+        self.work.iter_mut().for_each(|work| work.supervisor.begin_end());
     }
 
     fn ready(&self) -> bool {
@@ -243,6 +244,7 @@ impl Work {
     /// The child is of no more use: what it had fails, and another is to be started.
     fn lose_child(&mut self, error: &Error, now: Moment, collector: &mut BoltCollector) {
         self.supervisor.give_up(now);
+        collector.mishaps += 1;
         let lost = self.held.len();
         let message = match lost {
             0 => format!("{error}; the child is started anew"),

@@ -124,7 +124,7 @@ impl Spout for ShellSpout {
     }
 
     fn close(&mut self) {
-        self.work = None;
+        self.work.iter_mut().for_each(|work| work.supervisor.begin_end());
     }
 
     fn activate(&mut self, _: &mut SpoutCollector) -> Outcome {
@@ -301,6 +301,7 @@ impl Work {
     /// The child is of no more use: another is to be started, which isn't told of this one's tuples.
     fn lose_child(&mut self, error: &Error, now: Moment, collector: &mut SpoutCollector) {
         self.supervisor.give_up(now);
+        collector.mishaps += 1;
         self.generation += 1;
         self.awaited = None;
         let fates = |turn: &&Turn| matches!(turn, Turn::Fate(..));

@@ -122,6 +122,11 @@ impl Supervisor {
     pub fn give_up(&mut self, now: Moment) {
         self.restart.note_failure(now);
         self.messages.clear();
+        self.begin_end();
+    }
+
+    /// Asks the child to end, if there is one. Dropping the supervisor waits until it has.
+    pub fn begin_end(&mut self) {
         if let State::Up(child) = std::mem::replace(&mut self.state, State::Down) {
             self.state = end(child, self.waker.clone());
         }

@@ -156,6 +156,49 @@ fn state_is_exact_though_kills_meet_checkpoints() {
     assert_eq!(tallied.len() as u64, emitted);
 }
 
+/// Keeps the first tuple for ever.
+#[derive(Default)]
+struct Holds(Vec<HeldTuple>);
+
+impl Bolt for Holds {
+    fn declare(&self, streams: &mut Streams) {
+        streams.declare(["number"]);
+    }
+
+    fn execute(&mut self, tuple: &Tuple<'_>, _: &mut BoltCollector) -> Outcome {
+        self.0.push(tuple.hold());
+        Ok(())
+    }
+
+    fn settled(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// The spout hears first that its tuple's time is over, and isn't to blame.
+#[test]
+fn a_tuple_whose_time_is_over_is_told_where_it_is_held() {
+    let mut builder = TopologyBuilder::new();
+    builder.config("checkpoint_interval", 100).config("message_timeout", "1 s");
+    builder.set_spout("numbers", || Numbers::below(1, true));
+    builder.set_bolt("holds", Holds::default).shuffle_grouping("numbers");
+    builder.set_bolt("tally", Tally::default).shuffle_grouping("holds");
+    let store = MemoryCheckpoints::default();
+    let running = RunningTopology::start(&builder.build("held").unwrap(), options(&store)).unwrap();
+    let started = Instant::now();
+    while running.restores() == 0 {
+        assert!(started.elapsed() < Duration::from_secs(20), "it doesn't go back");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let errors = running.errors();
+    let told = |place: usize| errors[place].1.iter().map(|error| error.message.as_str()).collect::<Vec<_>>();
+    assert_eq!((told(0).len(), told(2).len()), (0, 0), "{errors:?}");
+    assert!(told(1)[0].contains("task 2 of \"holds\" hasn't handed in its part of checkpoint"), "{errors:?}");
+    let killed = Instant::now();
+    running.kill(Duration::ZERO).unwrap();
+    assert!(killed.elapsed() < Duration::from_secs(3));
+}
+
 /// Checkpoints that can't be read once they are gone.
 #[derive(Clone, Default)]
 struct Fickle {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::alignment::Alignment;
 use super::restart::Restart;
 use super::{Panicked, Report, Step, Wiring, caught, guarded, message_of, tell_hooks};
+use crate::anchor::Anchor;
 use crate::clock::Moment;
 use crate::collector::BoltCollector;
 use crate::component::Bolt;
@@ -15,6 +16,7 @@ use crate::config::Settings;
 use crate::context::Guarantee;
 use crate::message::{Control, Message};
 use crate::skipping::Verdict;
+use crate::streak::{Judge, Tally};
 use crate::stream::{StreamInfo, TaskId};
 use crate::tuple::{Tuple, TupleBatch};
 
@@ -56,6 +58,7 @@ pub(crate) struct BoltTask {
     executed: u64,
     /// What other threads had asked for and is done, but not told to be.
     answered: usize,
+    judge: Judge,
 }
 
 /// Why the work on a batch ended.
@@ -81,6 +84,7 @@ impl BoltTask {
         upstream: usize,
     ) -> BoltTask {
         let hooks_given = collector.hooks.len();
+        let judge = Judge::new(&wiring.metrics);
         BoltTask {
             wiring,
             settings,
@@ -101,6 +105,7 @@ impl BoltTask {
             stride: 1,
             executed: 0,
             answered: 0,
+            judge,
         }
     }
 
@@ -192,7 +197,7 @@ impl BoltTask {
         let stateful = caught(|| self.bolt.take().is_some_and(|bolt| bolt.stateful())).unwrap_or(true);
         self.state_lost |= stateful && self.is_aligned();
         self.restart.note_failure(self.collector.now);
-        self.wiring.metrics.restarts.fetch_add(1, Ordering::Relaxed);
+        self.collector.mishaps += 1;
         self.wiring.report_failed(&message);
         self.collector.report_error(message);
         false
@@ -243,7 +248,9 @@ impl BoltTask {
         self.next_tick = Some(if next > now { next } else { now.after(interval) });
         let Some(bolt) = &mut self.bolt else { return };
         let values = [crate::Value::Int(interval.as_secs() as i64)];
-        let tick = Tuple::new(&values, None, &self.tick_stream, TaskId::SYSTEM);
+        // In no tree; whether it is failed is seen by it.
+        let anchor = Anchor::default();
+        let tick = Tuple::new(&values, Some(&anchor), &self.tick_stream, TaskId::SYSTEM);
         let collector = &mut self.collector;
         match guarded(|| bolt.execute(&tick, collector)) {
             Err(panicked) => drop(self.give_up(panicked.message())),
@@ -425,6 +432,9 @@ impl BoltTask {
         metrics.acked.store(self.collector.acked, Ordering::Relaxed);
         metrics.failed.store(self.collector.failed, Ordering::Relaxed);
         metrics.skipped.store(self.collector.skipped, Ordering::Relaxed);
+        let (succeeded, failed) = (self.collector.acked, self.collector.failed);
+        let tally = Tally { succeeded, failed, mishaps: self.collector.mishaps };
+        self.judge.note(tally, self.collector.now, metrics);
         let settled = self.bolt.as_ref().is_none_or(|bolt| bolt.settled());
         let unsent = !self.collector.outputs.batches.is_empty() || self.collector.acks.waiting() > 0;
         let taken = !self.wiring.data.is_empty() || self.current.is_some() || !self.alignment.is_empty();
@@ -445,7 +455,6 @@ impl BoltTask {
         }
         let told = message_of(tell_hooks(&mut self.collector.hooks, |hook| hook.cleanup()));
         self.note(told);
-        self.bolt = None;
     }
 }
 

@@ -45,6 +45,8 @@ pub(crate) enum Report {
     Checkpoint { number: u64, part: TaskCheckpoint },
     /// A tuple failed or timed out, or a component panicked: what was done since the last checkpoint may not all have been done.
     Failed { task: TaskId, reason: String },
+    /// Tuples of a spout task weren't acked in time: likewise.
+    TimedOut { task: TaskId },
 }
 
 /// What every task has.
@@ -105,6 +107,10 @@ impl Wiring {
         let _ = self.reports.send(Report::Failed { task: self.task, reason: reason.into() });
     }
 
+    pub fn report_timed_out(&self) {
+        let _ = self.reports.send(Report::TimedOut { task: self.task });
+    }
+
     pub fn part(&self) -> TaskCheckpoint {
         let component = self.context.component().name.to_string();
         TaskCheckpoint { component, index: self.context.task_index(), state: Default::default(), position: None }
@@ -141,12 +147,17 @@ impl Task {
         }
     }
 
-    /// The topology ends in order.
+    /// The topology ends in order. What is under way then, as a child process that is to end, is over when the task is dropped.
     pub fn close(&mut self) {
         match self {
             Task::Spout(spout) => spout.close(),
             Task::Bolt(bolt) => bolt.close(),
         }
+    }
+
+    /// Drops it; that may panic.
+    pub fn discard(self) {
+        let _ = caught(|| drop(self));
     }
 
     pub fn id(&self) -> TaskId {

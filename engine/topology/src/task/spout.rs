@@ -13,12 +13,17 @@ use crate::component::Spout;
 use crate::config::Settings;
 use crate::ledger::Done;
 use crate::message::{Acks, Control};
+use crate::streak::{FAILING_FAILURES, Judge, Tally};
 
 /// Calls of `next_tuple` in one step, at most.
 const CALLS_MAX: usize = 256;
 /// An idle spout is asked again after this long, and then less and less often.
 const IDLE_FIRST: Duration = Duration::from_micros(50);
 const IDLE_MAX: Duration = Duration::from_millis(1);
+/// A spout isn't asked for tuples for so long after trees have failed in a row without one that was complete.
+const FAILED_PAUSE_FIRST: Duration = Duration::from_millis(5);
+/// And at most so long.
+const FAILED_PAUSE_MAX: Duration = Duration::from_secs(1);
 /// How often groupings are told the load of their targets.
 const LOAD_INTERVAL: Duration = Duration::from_millis(20);
 
@@ -27,6 +32,7 @@ const LOAD_INTERVAL: Duration = Duration::from_millis(20);
 enum Fate {
     Acked,
     Failed,
+    TimedOut,
 }
 
 /// One instance of a spout at work.
@@ -61,6 +67,9 @@ pub(crate) struct SpoutTask {
     failed: u64,
     /// The position given to a checkpoint that isn't durable yet.
     given: Option<(u64, Vec<u8>)>,
+    judge: Judge,
+    /// It isn't asked for tuples before: they have failed again and again.
+    emits_from: Moment,
 }
 
 impl SpoutTask {
@@ -72,6 +81,7 @@ impl SpoutTask {
         position: Option<Vec<u8>>,
     ) -> SpoutTask {
         let hooks_given = collector.hooks.len();
+        let judge = Judge::new(&wiring.metrics);
         SpoutTask {
             wiring,
             settings,
@@ -94,6 +104,8 @@ impl SpoutTask {
             acked: 0,
             failed: 0,
             given: None,
+            judge,
+            emits_from: Moment(0),
         }
     }
 
@@ -159,7 +171,8 @@ impl SpoutTask {
             next
         });
         let rotation = self.next_rotation.filter(|_| open);
-        Step::Idle([polled, looked, rotation].into_iter().flatten().min())
+        let resumed = (self.emits_from > now).then_some(self.emits_from);
+        Step::Idle([polled, looked, rotation, resumed].into_iter().flatten().min())
     }
 
     fn settled(&self) -> bool {
@@ -177,7 +190,10 @@ impl SpoutTask {
     }
 
     fn may_emit(&self) -> bool {
-        self.active && !self.paused && self.collector.pending() < self.settings.max_spout_pending
+        self.active
+            && !self.paused
+            && self.collector.pending() < self.settings.max_spout_pending
+            && self.emits_from <= self.collector.now
     }
 
     fn take_control(&mut self) -> bool {
@@ -220,7 +236,7 @@ impl SpoutTask {
             return;
         }
         self.next_rotation = Some(now.after(timeout));
-        self.finished.extend(ledger.rotate().into_iter().map(|done| (done, Fate::Failed)));
+        self.finished.extend(ledger.rotate().into_iter().map(|done| (done, Fate::TimedOut)));
     }
 
     /// Opens the spout for the first time, or anew after it has failed; then what was open is failed to the new instance. That is done also
@@ -260,7 +276,7 @@ impl SpoutTask {
         // Dropping it may panic again.
         let _ = caught(|| drop(self.spout.take()));
         self.restart.note_failure(self.collector.now);
-        self.wiring.metrics.restarts.fetch_add(1, Ordering::Relaxed);
+        self.collector.mishaps += 1;
         self.wiring.report_failed(&message);
         self.collector.report_error(message);
         false
@@ -302,6 +318,9 @@ impl SpoutTask {
             let outcome = self.tell_some();
             self.note(outcome);
         }
+        if any {
+            self.judge();
+        }
         any
     }
 
@@ -319,9 +338,12 @@ impl SpoutTask {
                         tell_and_report(collector, |hook| hook.on_spout_ack(&done.id, took));
                         spout.ack(done.id, collector)?;
                     }
-                    Fate::Failed => {
+                    Fate::Failed | Fate::TimedOut => {
                         self.failed += 1;
-                        self.wiring.report_failed("a tuple failed or timed out");
+                        match fate {
+                            Fate::TimedOut => self.wiring.report_timed_out(),
+                            _ => self.wiring.report_failed("a tuple failed"),
+                        }
                         tell_and_report(collector, |hook| hook.on_spout_fail(&done.id, took));
                         spout.fail(done.id, collector)?;
                     }
@@ -394,7 +416,21 @@ impl SpoutTask {
         }
     }
 
-    fn publish(&self) {
+    /// After trees have failed in a row without one that was complete, and the spout itself, there is a pause: what fails is most often what was
+    /// emitted again at once.
+    fn judge(&mut self) {
+        let (emitted, now) = (self.collector.outputs.emitted, self.collector.now);
+        let tracked = self.collector.ledger.as_ref().map_or(0, |ledger| ledger.next_number());
+        let succeeded = self.acked + emitted.saturating_sub(tracked);
+        let tally = Tally { succeeded, failed: self.failed, mishaps: self.collector.mishaps };
+        if let Some(failures) = self.judge.note(tally, now, &self.wiring.metrics) {
+            self.emits_from = now.after(pause_after(failures));
+        }
+    }
+
+    fn publish(&mut self) {
+        self.judge();
+
         let metrics = &self.wiring.metrics;
         metrics.emitted.store(self.collector.outputs.emitted, Ordering::Relaxed);
         metrics.transferred.store(self.collector.outputs.transferred, Ordering::Relaxed);
@@ -418,7 +454,14 @@ impl SpoutTask {
             Ok(())
         });
         tell_and_report(&mut self.collector, |hook| hook.cleanup());
-        self.spout = None;
+    }
+}
+
+/// How long a spout isn't asked for tuples after so many failures in a row.
+fn pause_after(failures: u32) -> Duration {
+    match failures.checked_sub(FAILING_FAILURES) {
+        None => Duration::ZERO,
+        Some(more) => (FAILED_PAUSE_FIRST * 2_u32.pow(more.min(10))).min(FAILED_PAUSE_MAX),
     }
 }
 

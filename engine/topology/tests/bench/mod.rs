@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test program uses a part")]
 
+pub mod exact;
 pub mod python;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -103,6 +103,11 @@ def forward():
     bolt(process)
 
 
+def hold():
+    """Answers heartbeats, and never acks."""
+    bolt(lambda tup: None)
+
+
 def picky():
     def process(tup):
         if tup["tuple"][0] == "bad":
@@ -267,7 +272,7 @@ def counter(fault, marker):
     spout(next_tuple, on_command)
 
 
-COMPONENTS = [split, forward, picky, tester_spout, tester_bolt, slow, flood, direct, ticked, faulty, mute, setup, counter]
+COMPONENTS = [split, forward, hold, picky, tester_spout, tester_bolt, slow, flood, direct, ticked, faulty, mute, setup, counter]
 
 if __name__ == "__main__":
     {component.__name__: component for component in COMPONENTS}[sys.argv[1]](*sys.argv[2:])

@@ -62,6 +62,25 @@ impl Bench {
     }
 }
 
+/// The bound on the time of a checkpoint follows the message time-out; what a window holds is state, and nobody waits for it.
+#[test]
+fn long_windows_do_not_hold_up_checkpoints() {
+    let hour = Window::tumbling(Duration::from_secs(3600));
+    let bench = Bench::with(hour, |_| (0, "a"), &[("message_timeout", "1 s")], Recorder);
+    bench.emit_up_to(5);
+    let running = bench.start();
+    assert_eq!(running.guarantee(), Guarantee::ExactlyOnceState);
+    wait_executed(&running, "windows", 5);
+    let started = std::time::Instant::now();
+    while started.elapsed() < Duration::from_millis(2_500) {
+        running.checkpoint().unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(running.restores(), 0);
+    assert!(running.errors().iter().all(|(_, errors, _)| errors.is_empty()), "{:?}", running.errors());
+    assert!(bench.kept() > 0);
+}
+
 #[test]
 fn w26_windows_that_fired_do_not_fire_again_and_the_next_is_whole() {
     let bench = Bench::new(Window::tumbling(5), |_| (0, "a"));

@@ -110,7 +110,7 @@ impl Run {
             self.crash();
         }
         if random.chance(1) {
-            self.handle(Event::Overdue);
+            self.handle(Event::Overdue { reason: "late".into(), tasks: Vec::new() });
         }
         if random.chance(2) {
             self.simulation.clock.advance(Duration::from_millis(random.below(60) as u64));
@@ -139,7 +139,7 @@ impl Run {
                     }
                     Effect::Durable(number) => self.simulation.tell_spouts(|| Control::Durable(number)),
                     Effect::Restore(..) => self.restore(),
-                    Effect::GiveUp(error) => panic!("a round with state is never given up: {error}"),
+                    Effect::GiveUp(error, _) => panic!("a round with state is never given up: {error}"),
                 }
             }
         }
