@@ -174,7 +174,7 @@ impl Run {
             return Ok(());
         }
         let ended = || Err(Error::Checkpoint("the topology has ended".into()));
-        let mut look_at = Instant::now() + self.patience.longest();
+        let (mut look_at, mut work) = (Instant::now() + self.patience.longest(), self.work());
         let mut outcome = self.handle(Event::Due);
         loop {
             if let Some(outcome) = outcome {
@@ -188,7 +188,11 @@ impl Run {
             }
             if Instant::now() >= look_at {
                 look_at += self.patience.longest();
-                outcome = self.lose_patience();
+                // Slow components that come on are waited for: they would be as slow the next time.
+                let before = std::mem::replace(&mut work, self.work());
+                if work == before {
+                    outcome = self.lose_patience();
+                }
                 continue;
             }
             outcome = match self.reports.recv_timeout(LOOK_MAX) {
@@ -199,7 +203,13 @@ impl Run {
         }
     }
 
-    /// The open round has taken too long.
+    /// What tasks have done so far. In an open round spouts emit nothing new, so it grows until all is done.
+    fn work(&self) -> u64 {
+        let counts = self.topology.shared.metrics.iter().map(|metrics| metrics.counts());
+        counts.map(|counts| counts.executed + counts.acked).sum()
+    }
+
+    /// Nothing has come on in the open round for too long.
     fn lose_patience(&mut self) -> Option<Result<()>> {
         let HeldUp { tasks, reason, .. } = self.held_up(&format!("within {:?}", self.patience.longest()));
         match self.patience {

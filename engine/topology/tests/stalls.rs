@@ -110,6 +110,34 @@ fn a_tuple_that_is_never_acked_holds_up_checkpoints_as_long_as_messages_may_take
     assert!(position.is_none_or(|position| position == 0_i64.to_le_bytes()), "the tuple comes again");
 }
 
+/// Takes a while for each tuple.
+struct Slow;
+
+impl monsoon_topology::BasicBolt for Slow {
+    fn declare(&self, streams: &mut monsoon_topology::Streams) {
+        streams.declare(["value"]);
+    }
+
+    fn execute(&mut self, tuple: &Tuple<'_>, collector: &mut BasicCollector) -> monsoon_topology::Outcome {
+        std::thread::sleep(Duration::from_millis(20));
+        collector.emit(tuple.values()).map(drop)
+    }
+}
+
+#[test]
+fn a_bolt_that_is_slow_and_comes_on_is_waited_for() {
+    let (count, checkpoints) = (250, MemoryCheckpoints::default());
+    let mut builder = TopologyBuilder::new();
+    builder.config("checkpoint_interval", "100 ms").config("message_timeout", "1 s");
+    builder.set_spout("source", move || Replayable { next: 0, count });
+    builder.set_basic_bolt("slow", || Slow).shuffle_grouping("source");
+    builder.set_bolt("sum", Sum::default).shuffle_grouping("slow");
+    let topology = begin(builder, &checkpoints, Guarantee::ExactlyOnceState);
+    await_that("all is counted", &topology, || kept_sum(&checkpoints) == Some([count, count * (count - 1) / 2]));
+    assert_eq!((topology.restores(), topology.counts("slow").executed), (0, count as u64));
+    topology.kill(WAIT).unwrap();
+}
+
 #[test]
 fn where_messages_never_time_out_checkpoints_do_not_either() {
     let checkpoints = MemoryCheckpoints::default();
