@@ -284,8 +284,7 @@ impl TopologyBuilder {
         let factories = self.declarations.iter().map(|declaration| declaration.factory(&self.config));
         let factories = factories.collect::<Result<Vec<_>>>()?;
         let parts = || self.declarations.iter().zip(&factories);
-        let streams = parts().map(|(declaration, factory)| declaration.streams(factory, &self.config));
-        let streams = streams.collect::<Result<Vec<_>>>()?;
+        let streams = self.streams(&factories)?;
         let inputs = self.inputs(&streams)?;
         let components = parts().map(|(declaration, factory)| declaration.component(factory, &self.config));
         let (components, tasks): (Vec<Component>, Vec<usize>) =
@@ -316,6 +315,41 @@ impl TopologyBuilder {
             }
         }
         Ok(())
+    }
+
+    /// The streams of each component. What a bolt makes of the streams it reads is declared as soon as they are known; one that reads what is never
+    /// known is told with its inputs.
+    fn streams(&self, factories: &[Factory]) -> Result<Vec<Vec<Arc<StreamInfo>>>> {
+        let (mut streams, mut waiting) = (Vec::new(), Vec::new());
+        for (place, (declaration, factory)) in self.declarations.iter().zip(factories).enumerate() {
+            let (declared, bolt) = declaration.declared(factory, &self.config)?;
+            streams.push(declaration.streams(declared.clone())?);
+            waiting.extend(bolt.map(|bolt| (place, bolt, declared)));
+        }
+        let mut progress = true;
+        while std::mem::take(&mut progress) {
+            for (place, bolt, mut declared) in std::mem::take(&mut waiting) {
+                let declaration = &self.declarations[place];
+                let Some(inputs) = self.streams_read(declaration, &streams) else {
+                    waiting.push((place, bolt, declared));
+                    continue;
+                };
+                bolt.declare_from(&inputs, &mut declared)
+                    .map_err(|failure| Error::invalid(format!("{:?}: {failure}", declaration.name)))?;
+                streams[place] = declaration.streams(declared)?;
+                progress = true;
+            }
+        }
+        Ok(streams)
+    }
+
+    /// The streams that a bolt reads, if all of them are known.
+    fn streams_read(&self, bolt: &Declaration, streams: &[Vec<Arc<StreamInfo>>]) -> Option<Vec<Arc<StreamInfo>>> {
+        let stream = |input: &Subscribed| {
+            let source = self.declarations.iter().position(|source| source.name == input.component)?;
+            streams[source].iter().find(|stream| stream.stream == input.stream).cloned()
+        };
+        bolt.inputs.iter().map(stream).collect()
     }
 
     fn inputs(&self, streams: &[Vec<Arc<StreamInfo>>]) -> Result<Vec<Vec<Input>>> {
@@ -407,18 +441,26 @@ impl Declaration {
         }
     }
 
-    fn streams(&self, factory: &Factory, topology: &Config) -> Result<Vec<Arc<StreamInfo>>> {
+    /// What it declares by itself, and the bolt it is if it is one.
+    fn declared(&self, factory: &Factory, topology: &Config) -> Result<(Streams, Option<Box<dyn Bolt>>)> {
         let mut streams = Streams::default();
         match factory {
-            Factory::Spout(make) => make().declare(&mut streams),
+            Factory::Spout(make) => {
+                make().declare(&mut streams);
+                Ok((streams, None))
+            }
             Factory::Bolt(make) => {
                 let bolt = make();
                 bolt.declare(&mut streams);
                 if Settings::of(&self.config(factory, topology)).error_attempts.is_some() {
                     self.declare_skipped(bolt.as_ref(), &mut streams)?;
                 }
+                Ok((streams, Some(bolt)))
             }
         }
+    }
+
+    fn streams(&self, mut streams: Streams) -> Result<Vec<Arc<StreamInfo>>> {
         // The default stream is the first: emitting on it needs no search.
         streams.0.sort_by_key(|declared| declared.stream != DEFAULT_STREAM);
         let infos: Vec<_> = streams.0.into_iter().map(|declared| self.stream(declared)).collect::<Result<_>>()?;

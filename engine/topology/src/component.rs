@@ -1,11 +1,13 @@
 //! What users write: spouts and bolts.
 
+use std::sync::Arc;
+
 use crate::clock::Moment;
 use crate::collector::{BasicCollector, BoltCollector, SpoutCollector};
 use crate::config::Config;
 use crate::context::TaskContext;
 use crate::state::StateChanges;
-use crate::stream::Streams;
+use crate::stream::{StreamInfo, Streams};
 use crate::tuple::Tuple;
 use crate::{Outcome, Value};
 
@@ -90,6 +92,12 @@ pub trait Spout: Send {
 pub trait Bolt: Send {
     /// Declares the streams it emits on.
     fn declare(&self, _streams: &mut Streams) {}
+
+    /// Declares the streams whose fields it makes of those of the streams it reads. Called after `declare` when the topology is built, and once these
+    /// are known. An error says what is wrong with them; the topology isn't built then.
+    fn declare_from(&self, _inputs: &[Arc<StreamInfo>], _streams: &mut Streams) -> Outcome {
+        Ok(())
+    }
 
     /// Settings of its own; those given when the topology is built go before them.
     fn configuration(&self) -> Config {

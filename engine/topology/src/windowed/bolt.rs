@@ -1,16 +1,24 @@
 //! What users write: a bolt that is given windows.
 
+use std::sync::Arc;
+
 use super::{TupleWindow, WindowCollector};
 use crate::Outcome;
 use crate::config::Config;
 use crate::context::TaskContext;
 use crate::state::StateChanges;
-use crate::stream::Streams;
+use crate::stream::{StreamInfo, Streams};
 
 /// A consumer of windows of tuples. Added by [`crate::TopologyBuilder::set_windowed_bolt`].
 pub trait WindowedBolt: Send {
     /// Declares the streams it emits on. The stream for late tuples is declared by the [`super::Window`].
     fn declare(&self, _streams: &mut Streams) {}
+
+    /// Declares the streams whose fields it makes of those of the streams it reads. Called after `declare` when the topology is built, and once these
+    /// are known. An error says what is wrong with them; the topology isn't built then.
+    fn declare_from(&self, _inputs: &[Arc<StreamInfo>], _streams: &mut Streams) -> Outcome {
+        Ok(())
+    }
 
     /// Settings of its own; those given when the topology is built go before them.
     fn configuration(&self) -> Config {

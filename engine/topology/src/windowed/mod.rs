@@ -1,7 +1,7 @@
 //! Windows as bolts: a [`WindowedBolt`] is given windows of tuples in place of tuples.
 //!
 //! [`Windowed`] is the [`Bolt`](crate::Bolt) around it. It holds the tuples, asks the pure part ([`crate::window`]) which of them belong together,
-//! and hands windows over.
+//! and hands windows over. [`JoinBolt`] is a windowed bolt that is ready to use.
 //!
 //! Invariants:
 //! - What is emitted from a window is anchored to all of its tuples; a tuple is acked when it has left, after the windows that the same call fired.
@@ -19,6 +19,7 @@ mod encoding;
 mod event_clock;
 mod from_config;
 mod item;
+mod join;
 mod journal;
 mod residents;
 mod restore;
@@ -30,6 +31,7 @@ mod wrapper;
 
 pub use bolt::WindowedBolt;
 pub use collector::WindowCollector;
+pub use join::JoinBolt;
 pub use tuple_window::{TupleWindow, WindowTuples};
 pub use window::Window;
 pub use wrapper::Windowed;

@@ -1,6 +1,7 @@
 //! `Windowed`: the bolt around a windowed bolt.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
 
 use super::journal::USER;
 use super::restore::Restored;
@@ -12,7 +13,7 @@ use crate::component::Bolt;
 use crate::config::Config;
 use crate::context::TaskContext;
 use crate::state::StateChanges;
-use crate::stream::Streams;
+use crate::stream::{StreamInfo, Streams};
 use crate::tuple::Tuple;
 use crate::{Failure, Outcome};
 
@@ -55,6 +56,10 @@ impl<B: WindowedBolt> Bolt for Windowed<B> {
         if let Some(late) = &self.window.late_stream {
             streams.declare_stream(late, ["late_tuple"]);
         }
+    }
+
+    fn declare_from(&self, inputs: &[Arc<StreamInfo>], streams: &mut Streams) -> Outcome {
+        self.bolt.declare_from(inputs, streams)
     }
 
     fn configuration(&self) -> Config {

@@ -3,6 +3,7 @@
 mod cases;
 mod crashes;
 mod forms;
+mod joins;
 mod reliability;
 mod restart;
 mod support;
