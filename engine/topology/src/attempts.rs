@@ -1,12 +1,13 @@
 //! `Attempts`: how often tuples have failed at a bolt that isn't to be given them for ever.
 //!
 //! A replay makes a new tuple, so a tuple is known again by a hash of what it is: the component and the stream it comes from, and its values. Equal
-//! tuples are one. The hash has a seed of its own per start: nobody can make a tuple that is taken for another.
+//! tuples are one. The hash is seeded per start, so which tuples would be taken for another can't be worked out beforehand; it isn't cryptographic.
 //!
 //! Invariants:
 //! - it outlives the tasks: a bolt that is begun anew and a topology that goes back to a checkpoint find what they have learned. The process doesn't;
-//! - it holds [`KNOWN_MAX`] tuples at most; for a new one the one that has failed least lately goes, first among those that are still tried;
-//! - what hasn't failed for a while is forgotten, so that a tuple that failed for want of something else is tried again.
+//! - it holds [`KNOWN_MAX`] tuples at most; for a new one the one that was heard of least lately goes, spent or not: one that is still tried would
+//!   otherwise never be spent among many that are;
+//! - what wasn't heard of for a while is forgotten, so that a tuple that failed for want of something else is tried again.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -106,8 +107,7 @@ impl Attempts {
         let error = error[..error.floor_char_boundary(ERROR_BYTES_MAX)].to_string();
         let mut table = self.table.lock();
         if table.len() >= KNOWN_MAX && !table.contains_key(&identity) {
-            let order = |attempt: &Attempt| (attempt.failures >= self.attempts_max, attempt.last);
-            let least = table.iter().min_by_key(|(_, attempt)| order(attempt)).map(|(identity, _)| *identity);
+            let least = table.iter().min_by_key(|(_, attempt)| attempt.last).map(|(identity, _)| *identity);
             least.map(|least| table.remove(&least));
         }
         let attempt = table.entry(identity).or_insert(Attempt { failures: 0, last: now, error: String::new() });
@@ -119,6 +119,14 @@ impl Attempts {
         };
         self.known.store(table.len(), Ordering::Relaxed);
         standing
+    }
+
+    /// A tuple has come that isn't tried again. It is known for as long from now on: those that come with it may have the topology go back, and it
+    /// come again.
+    pub fn note_skipped(&self, identity: Identity, now: Moment) {
+        if let Some(attempt) = self.table.lock().get_mut(&identity) {
+            attempt.last = now;
+        }
     }
 
     /// These tuples are over and done with.
@@ -180,19 +188,22 @@ mod tests {
         assert_eq!(attempts.standing(2), spent(1, "a"));
     }
 
-    /// However many tuples fail, and however much there is to say of each, memory is bounded; spent ones stay longer than tried ones.
+    /// However many tuples fail, and however much there is to say of each, memory is bounded, and those of late are known.
     #[test]
     fn memory_is_bounded() {
         let attempts = attempts(2);
         let error = "ä".repeat(100_000);
         (0..2).for_each(|at| drop(attempts.note_failure(0, &error, Moment(at))));
+        (0..2).for_each(|at| drop(attempts.note_failure(u64::MAX, &error, Moment(at))));
+        attempts.note_skipped(u64::MAX, Moment(u64::MAX));
         for identity in 1..10 * KNOWN_MAX as u64 {
             attempts.note_failure(identity, &error, Moment(2 + identity));
         }
         let table = attempts.table.lock();
         assert_eq!(table.len(), KNOWN_MAX);
         assert!(table.values().all(|attempt| attempt.error.len() <= ERROR_BYTES_MAX));
-        assert_eq!(table[&0].failures, 2, "spent ones go last");
+        assert_eq!(table[&u64::MAX].failures, 2, "heard of last");
+        assert!(!table.contains_key(&0), "spent, and not heard of for longest");
         assert!(table.contains_key(&(10 * KNOWN_MAX as u64 - 1)) && !table.contains_key(&1));
     }
 

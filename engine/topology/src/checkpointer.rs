@@ -79,12 +79,12 @@ impl Checkpointer {
         Ok(Checkpointer { ending, last_by, requests, thread })
     }
 
-    /// Takes a checkpoint now; returns when it is durable.
-    pub fn take_now(&self) -> Result<()> {
+    /// Asks for a checkpoint now. The answer comes when it is durable, and none if the topology ends before.
+    pub fn ask(&self) -> Receiver<Result<()>> {
         let (answer, answered) = channel();
-        let ended = |_| Error::Checkpoint("the topology has ended".into());
-        self.requests.send(answer).map_err(|_| Error::Checkpoint("the topology has ended".into()))?;
-        answered.recv().map_err(ended)?
+        // If nobody takes it, it is gone with its receiver, and whoever waits hears of that.
+        let _ = self.requests.send(answer);
+        answered
     }
 
     /// Takes a last checkpoint and ends. One that is being taken is finished first: what tasks have handed out for it is gone from them. What can't
@@ -340,7 +340,11 @@ impl Run {
         let (name, last) = (self.topology.topology.info.name.clone(), self.rounds.durable());
         tracing::warn!(topology = %name, "going back to checkpoint {last}: {reason}");
         self.tell(failed, &format!("the topology goes back to checkpoint {last}: {reason}"));
-        self.topology.stop(End::AtOnce, STOP_MAX);
+        let longest = match self.last_by.get() {
+            Some(Some(by)) => STOP_MAX.min(by.saturating_duration_since(Instant::now())),
+            _ => STOP_MAX,
+        };
+        self.topology.stop(End::AtOnce, longest);
         let is_first = self.topology.restores.load(Ordering::Relaxed) == 0;
         self.health.note_failure(Instant::now() - self.health.launched, is_first);
         loop {

@@ -186,7 +186,9 @@ impl BoltCollector {
     /// need of it.
     pub fn fail_because(&mut self, tuple: &Tuple<'_>, reason: &str) {
         let now = self.now;
-        match self.skipping.as_mut().and_then(|skipping| skipping.note_failure(tuple, reason, now)) {
+        // A tick is no data that could be skipped.
+        let skipping = self.skipping.as_mut().filter(|_| !tuple.is_tick());
+        match skipping.and_then(|skipping| skipping.note_failure(tuple, reason, now)) {
             Some(spent) => self.skip(tuple, &spent),
             None => {
                 self.lost.get_or_insert_with(|| format!("a tuple failed: {reason}"));
@@ -214,13 +216,15 @@ impl BoltCollector {
 
     /// What is to become of a tuple that has come.
     pub(crate) fn verdict(&mut self, tuple: &Tuple<'_>) -> Verdict {
-        self.skipping.as_mut().map_or(Verdict::Try, |skipping| skipping.verdict(tuple))
+        let now = self.now;
+        self.skipping.as_mut().map_or(Verdict::Try, |skipping| skipping.verdict(tuple, now))
     }
 
     /// A tuple that may have failed before was worked on without error.
     pub(crate) fn note_passed(&mut self, tuple: &Tuple<'_>) {
+        let now = self.now;
         if let Some(skipping) = self.skipping.as_mut().filter(|skipping| skipping.is_watching())
-            && let Verdict::TryKnown(identity) = skipping.verdict(tuple)
+            && let Verdict::TryKnown(identity) = skipping.verdict(tuple, now)
         {
             skipping.note_passed(identity);
         }

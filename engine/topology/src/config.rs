@@ -70,7 +70,7 @@ impl Config {
         merged
     }
 
-    /// What a setting is set to, or its default. `name` is that of a setting of ours.
+    /// What a setting is set to, or its default. `name` is the one that a configuration has it under.
     fn value(&self, name: &str) -> Option<Value> {
         if let Some(value) = self.0.get(name) {
             return Some(value.clone());

@@ -306,10 +306,10 @@ impl RunningTopology {
 
     /// Takes a checkpoint now and returns when it is durable. [`Error::Checkpoint`] where there are none, or when it failed.
     pub fn checkpoint(&self) -> Result<()> {
-        match &*self.checkpointer.lock() {
-            Some(checkpointer) => checkpointer.take_now(),
-            None => Err(Error::Checkpoint("the topology keeps no checkpoints".into())),
-        }
+        // Not waited for under the lock: a kill needs it.
+        let asked = self.checkpointer.lock().as_ref().map(Checkpointer::ask);
+        let answered = asked.ok_or_else(|| Error::Checkpoint("the topology keeps no checkpoints".into()))?;
+        answered.recv().map_err(|_| Error::Checkpoint("the topology has ended".into()))?
     }
 }
 

@@ -1,7 +1,8 @@
 //! `Setting`: the one table of settings, ours and Storm's, that [`crate::Config`] and Flux read.
 //!
 //! Each has a name of its own, Storm's key, or both; a kind with its least value; a default; and a scope. Those that the engine obeys only under
-//! Storm's key, or that nothing comes of, have no name of their own. Integers are at most Storm's greatest, 2^31 - 1.
+//! Storm's key have no name of their own, nor have those that nothing comes of, but for `debug` and `workers`. Integers are at most Storm's greatest,
+//! 2^31 - 1; durations under our names have no such bound.
 
 use crate::Value;
 

@@ -75,7 +75,7 @@ impl Skipping {
     }
 
     /// What is to become of a tuple that has come.
-    pub fn verdict(&mut self, tuple: &Tuple<'_>) -> Verdict {
+    pub fn verdict(&mut self, tuple: &Tuple<'_>, now: Moment) -> Verdict {
         let identity = self.attempts.identity(tuple, &mut self.scratch);
         match self.attempts.standing(identity) {
             Standing::Unknown => Verdict::Try,
@@ -83,6 +83,7 @@ impl Skipping {
             Standing::Spent(spent) => {
                 // Otherwise it goes with time: its tree may fail elsewhere and bring it again.
                 if self.exactly_once {
+                    self.attempts.note_skipped(identity, now);
                     self.passed.insert(identity);
                 }
                 Verdict::Skip(spent)
@@ -168,14 +169,16 @@ mod tests {
             let mut skipping = skipping(2, false);
             assert!(!skipping.is_watching());
             assert_eq!(skipping.note_failure(tuple, "a", Moment(0)), None);
-            let Verdict::TryKnown(identity) = skipping.verdict(tuple) else { panic!("known and to be tried") };
+            let Verdict::TryKnown(identity) = skipping.verdict(tuple, Moment(0)) else {
+                panic!("known and to be tried")
+            };
             skipping.note_passed(identity);
             assert!(!skipping.is_watching());
             assert_eq!(skipping.note_failure(tuple, "a", Moment(0)), None);
             let spent = Spent { failures: 2, error: "b".into() };
             assert_eq!(skipping.note_failure(tuple, "b", Moment(0)), Some(spent.clone()));
             // Its tree has failed elsewhere.
-            assert_eq!(skipping.verdict(tuple), Verdict::Skip(spent));
+            assert_eq!(skipping.verdict(tuple, Moment(0)), Verdict::Skip(spent));
         });
     }
 
@@ -185,14 +188,17 @@ mod tests {
             let mut first = skipping(1, true);
             assert_eq!(first.note_failure(tuple, "a", Moment(0)), None, "the failed attempt goes back");
             let mut second = again(&first);
-            assert!(matches!(second.verdict(tuple), Verdict::Skip(_)));
+            assert!(matches!(second.verdict(tuple, Moment(0)), Verdict::Skip(_)));
             second.note_checkpoint();
             // That checkpoint has failed, and the topology goes back once more.
             let mut third = again(&second);
             third.note_checkpoint();
-            assert!(matches!(third.verdict(tuple), Verdict::Skip(_)));
+            assert!(matches!(third.verdict(tuple, Moment(0)), Verdict::Skip(_)));
             third.note_checkpoint();
-            assert!(matches!(third.verdict(tuple), Verdict::Skip(_)), "that checkpoint may not be durable yet");
+            assert!(
+                matches!(third.verdict(tuple, Moment(0)), Verdict::Skip(_)),
+                "that checkpoint may not be durable yet"
+            );
             third.note_checkpoint();
             assert!(!third.is_watching(), "and now it is");
         });

@@ -398,6 +398,17 @@ fn an_exception_fails_the_tuple_and_what_is_printed_is_logged() {
     }
 }
 
+/// Whenever what was emitted is sent, the tuple it is anchored to fails, that one alone, and once.
+#[test]
+fn what_can_not_be_sent_fails_the_tuple_it_was_emitted_for() {
+    let Some(programs) = environment() else { return };
+    let (source, sink) = (numbers(100), Sink::default());
+    let topology = run(&source, vec![component(programs, "SendBadly", &["value"])], &sink);
+    let errors = errors(&topology, "bolt0");
+    assert!(errors.iter().all(|error| error.contains("object is no type that a value can have")), "{errors:?}");
+    assert_eq!((source.failed(), sink.distinct(), errors.len()), (2, 100, 2));
+}
+
 #[test]
 fn an_exception_fails_the_batch() {
     let Some(programs) = environment() else { return };

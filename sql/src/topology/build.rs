@@ -184,7 +184,6 @@ impl Surroundings<'_> {
             Code::Insert { relation, position } => {
                 let relation = self.insertable(relation).map_err(|error| error.at_place(*position))?;
                 check_columns(component, &relation, schemas).map_err(|error| error.at_place(*position))?;
-                relations.push(relation.id);
                 let given = match input_schema(component, schemas) {
                     Ok(None) if component.inputs.iter().any(|input| !made.contains(&input.source)) => return Ok(None),
                     Ok(given) => given,
@@ -192,6 +191,7 @@ impl Surroundings<'_> {
                     Err(error) if error.sqlstate == "42804" => None,
                     Err(error) => return Err(error),
                 };
+                relations.push(relation.id);
                 let (engine, runtime) = (self.database.engine.clone(), self.runtime.clone());
                 let target = InsertTarget { engine, runtime, relation, given };
                 Made::Bolt(Box::new(move || Box::new(InsertBolt::new(target.clone()))))

@@ -18,8 +18,6 @@ use crate::error::{Result, SqlError};
 /// A topology that is there.
 pub(crate) struct Deployed {
     stored: Mutex<StoredTopology>,
-    /// Relations that it reads or inserts into.
-    pub relations: Vec<RelationId>,
     /// What it is made of, or why it can't be built any more.
     topology: std::result::Result<Topology, String>,
     running: RwLock<Option<Arc<RunningTopology>>>,
@@ -28,25 +26,25 @@ pub(crate) struct Deployed {
 impl Deployed {
     /// Starts a topology, from its last checkpoint if there is one.
     pub fn start(database: &Database, stored: StoredTopology, built: Built) -> Result<Deployed> {
-        let Built { topology, relations, .. } = built;
+        let topology = built.topology;
         let running = start(database, &stored, &topology)?;
         let running = RwLock::new(Some(Arc::new(running)));
-        Ok(Deployed { stored: Mutex::new(stored), relations, topology: Ok(topology), running })
+        Ok(Deployed { stored: Mutex::new(stored), topology: Ok(topology), running })
     }
 
     /// A topology of the catalog that can't be built as this server is: it is there to be shown, replaced and killed.
     pub fn broken(stored: StoredTopology, reason: String) -> Deployed {
-        Deployed {
-            stored: Mutex::new(stored),
-            relations: Vec::new(),
-            topology: Err(reason),
-            running: RwLock::new(None),
-        }
+        Deployed { stored: Mutex::new(stored), topology: Err(reason), running: RwLock::new(None) }
     }
 
     /// What the catalog says of it.
     pub fn stored(&self) -> StoredTopology {
         self.stored.lock().clone()
+    }
+
+    /// Whether it reads a relation or inserts into it.
+    pub fn uses(&self, relation: RelationId) -> bool {
+        self.stored.lock().relations.contains(&relation.0)
     }
 
     /// Notes what the catalog says of it now.

@@ -37,7 +37,7 @@ impl Topologies {
     /// A topology that reads or inserts into a relation.
     pub fn user_of(&self, relation: RelationId) -> Option<String> {
         let all = self.0.lock();
-        let user = all.values().find(|deployed| deployed.relations.contains(&relation));
+        let user = all.values().find(|deployed| deployed.uses(relation));
         user.map(|deployed| deployed.stored().name)
     }
 

@@ -1,6 +1,6 @@
 //! `StoredTopology`: a topology as the catalog keeps it: JSON under `c/topology/<name>`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use monsoon_state::{StateStore, Write};
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,9 @@ pub(crate) struct StoredTopology {
     pub executors: BTreeMap<String, usize>,
     /// What the checkpoints of components were made by, of those that are in checkpoints.
     pub kept_by: BTreeMap<String, String>,
+    /// Numbers of the relations that it reads or inserts into.
+    #[serde(default)]
+    pub relations: BTreeSet<u32>,
     /// The first row of each spout that begins with the rows that come after it was created.
     #[serde(default)]
     pub first_rows: BTreeMap<String, u64>,
@@ -43,6 +46,7 @@ impl StoredTopology {
             active,
             executors: BTreeMap::new(),
             kept_by: built.kept_by.clone(),
+            relations: built.relations.iter().map(|relation| relation.0).collect(),
             first_rows: built.first_rows.clone(),
         }
     }

@@ -47,9 +47,9 @@ async fn a_topology_is_deactivated_rebalanced_replaced_restarted_and_killed() {
     client.wait_for(COUNTS, &["1|2", "2|2", "3|2"]).await;
 
     // What is kept by task can't go to another number of tasks, and another query can't go on from it.
-    let four = &COUNTING.replace("TASKS 4", "TASKS 3");
+    let three = &COUNTING.replace("TASKS 4", "TASKS 3");
     let other = &COUNTING.replace("count(*)", "count(*) + 1");
-    for changed in [four, other] {
+    for changed in [three, other] {
         let (sqlstate, message) = client.refusal(&format!("CREATE OR REPLACE {changed}")).await;
         assert_eq!(sqlstate, "55000", "{message}");
     }

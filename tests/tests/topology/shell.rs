@@ -71,6 +71,7 @@ async fn a_topology_that_can_not_be_brought_back_is_broken() {
     let errors = client.rows("SELECT error FROM monsoon.topology_errors").await;
     assert!(errors[0].contains("--shell-components"), "{errors:?}");
     assert_eq!(client.refusal("ACTIVATE TOPOLOGY words").await.0, "55000");
+    assert_eq!(client.refusal("DROP STREAM sentences").await.0, "2BP01");
     client.run("INSERT INTO sentences VALUES ('the cow')").await;
     server.crash_and_restart_with(&["--shell-components=true"]);
     let client = Client::connect(&server).await;

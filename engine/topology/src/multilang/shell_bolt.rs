@@ -77,7 +77,15 @@ impl Bolt for ShellBolt {
 
     fn execute(&mut self, tuple: &Tuple<'_>, collector: &mut BoltCollector) -> Outcome {
         let work = self.work.as_mut().ok_or_else(|| Failure::new("the bolt has not been prepared"))?;
-        work.execute(tuple).inspect_err(|failure| collector.lose(failure.0.clone()))
+        let Err(failure) = work.execute(tuple) else { return Ok(()) };
+        collector.lose(failure.0.clone());
+        if work.supervisor.child().is_some_and(|child| child.outbox().failure().is_none()) {
+            return Err(failure);
+        }
+        // The child has died meanwhile. That is no attempt at this tuple.
+        collector.report_error(failure.0);
+        collector.fail(tuple);
+        Ok(())
     }
 
     fn cleanup(&mut self) {

@@ -100,7 +100,7 @@ impl Stream {
     }
 
     /// The same with the content in a store, one for each partition: a topology that is started again, with as many
-    /// partitions, goes on in the middle of its windows. Each window is emitted with one txid; a replay of this txid emits
+    /// partitions (another number isn't noticed, and loses windows), goes on in the middle of its windows. Each window is emitted with one txid; a replay of this txid emits
     /// it again, so a state behind it counts it once. With an opaque spout the windows of a replay may be others.
     ///
     /// ```no_run

@@ -162,6 +162,10 @@ class ArrowChannel:
         self._count = 0
         self._acked = []
         self._failed = []
+        # Of emits that could not be sent, with their anchors.
+        self._errors = []
+        # Failed here because of such an emit: the engine doesn't have them any more, whatever the component says of them later.
+        self._given_up = set()
         self._flushed_at = time.monotonic()
 
     def read(self):
@@ -190,6 +194,7 @@ class ArrowChannel:
 
     def emit(self, values, stream, anchors=(), id=None, task=None, need_task_ids=False):
         """A tuple. The tasks it went to, if they are asked for."""
+        anchors = self._without_given_up(anchors)
         if task is not None or need_task_ids:
             return self._emit_alone(values, stream, anchors, id, task, need_task_ids)
         values = tuple(values)
@@ -204,7 +209,7 @@ class ArrowChannel:
         return None
 
     def _emit_alone(self, values, stream, anchors, id, task, need_task_ids):
-        self._raise_first(self._flush_emits())
+        self._errors += self._flush_emits()
         need_task_ids = need_task_ids and task is None
         more = {} if task is None else {"task": task}
         if need_task_ids:
@@ -219,18 +224,29 @@ class ArrowChannel:
 
     def emit_batch(self, batch, stream, anchors) -> None:
         """Rows of a `pyarrow.RecordBatch`, each with its list of anchors, or without any."""
-        self._raise_first(self._flush_emits())
+        self._errors += self._flush_emits()
+        if self._given_up and anchors:
+            each = isinstance(anchors, range)
+            anchors = [self._without_given_up([ids] if each else ids) for ids in anchors]
         self._write_batch(batch, batch.num_rows, anchors or [], [], {"stream": stream})
 
     def ack(self, ids) -> None:
-        self._acked.extend(ids)
+        self._acked.extend(self._settled(ids))
 
     def fail(self, ids) -> None:
-        self._failed.extend(ids)
+        self._failed.extend(self._settled(ids))
+
+    def _settled(self, ids):
+        kept = self._without_given_up(ids)
+        self._given_up.difference_update(ids)
+        return kept
+
+    def _without_given_up(self, ids):
+        return [id for id in ids if id not in self._given_up] if self._given_up else ids
 
     def say(self, command, **more) -> None:
         """A log line, an error, a metric or a sync, at once."""
-        self._write({"command": command, **more})
+        self._write({"command": command, **more}, unencodable="replace")
         self._pipe.flush()
 
     def is_due(self) -> bool:
@@ -239,17 +255,16 @@ class ArrowChannel:
 
     def flush(self) -> list:
         """Sends what was said. The errors of emits whose values aren't any: the tuples they are anchored to are failed, not acked."""
-        errors = self._flush_emits()
+        errors, self._errors = self._errors + self._flush_emits(), []
         failed = {id for _, anchors in errors for id in anchors}
         if failed:
+            self._given_up |= failed.difference(self._acked, self._failed)
             self._acked = [id for id in self._acked if id not in failed]
             self._failed.extend(failed.difference(self._failed))
-        if self._acked:
-            self._write({"command": "ack", "ids": compact(self._acked)})
-            self._acked = []
-        if self._failed:
-            self._write({"command": "fail", "ids": compact(self._failed)})
-            self._failed = []
+        for command, ids in (("ack", self._acked), ("fail", self._failed)):
+            for start in range(0, len(ids), ANCHORS_MAX):
+                self._write({"command": command, "ids": compact(ids[start : start + ANCHORS_MAX])})
+        self._acked, self._failed = [], []
         self._pipe.flush()
         self._flushed_at = time.monotonic()
         return [error for error, _ in errors]
@@ -268,11 +283,6 @@ class ArrowChannel:
                     except Exception as error:
                         errors.append((error, anchors))
         return errors
-
-    @staticmethod
-    def _raise_first(errors) -> None:
-        if errors:
-            raise errors[0][0]
 
     def _write_rows(self, rows, stream, anchors, ids, **more) -> None:
         anchors = anchors if any(anchors) else []
@@ -299,8 +309,9 @@ class ArrowChannel:
             body = sink.getvalue()
         self._write({"command": "emit", "rows": rows, **header}, body)
 
-    def _write(self, header, body=b"") -> None:
-        text = json.dumps(header, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    def _write(self, header, body=b"", unencodable="strict") -> None:
+        text = json.dumps(header, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = text.encode("utf-8", unencodable)
         self._pipe.writer.write(_LENGTHS.pack(len(text), len(body)))
         self._pipe.writer.write(text)
         self._pipe.writer.write(body)

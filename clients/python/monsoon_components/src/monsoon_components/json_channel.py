@@ -107,7 +107,7 @@ class JsonChannel:
 
     def say(self, command, **more) -> None:
         """A log line, an error, a metric or a sync, at once."""
-        self._pipe.write_json({"command": command, **more})
+        self._pipe.write_json({"command": command, **more}, unencodable="replace")
         self._pipe.flush()
 
     def is_due(self) -> bool:

@@ -35,9 +35,9 @@ class Pipe:
                 return json.loads(b"".join(lines))
             lines.append(line)
 
-    def write_json(self, message) -> None:
+    def write_json(self, message, unencodable="strict") -> None:
         text = json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        self.writer.write(text.encode("utf-8", "surrogatepass") + b"\nend\n")
+        self.writer.write(text.encode("utf-8", unencodable) + b"\nend\n")
 
     def read_exactly(self, count: int) -> bytes:
         content = self.reader.read(count)

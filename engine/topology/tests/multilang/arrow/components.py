@@ -116,6 +116,21 @@ class Raise(Bolt):
         self.emit([tup["value"]])
 
 
+class SendBadly(Bolt):
+    """Emits what is no value at seven, before a tuple that goes out at once, and at nine, where it is sent before nine is acked; the first times."""
+
+    done = ()
+
+    def process(self, tup):
+        value = tup["value"]
+        if value in (7, 9) and value not in self.done:
+            self.done += (value,)
+            self.emit([object()])
+            if value == 9:
+                self.flush()
+        self.emit([value], need_task_ids=value == 8)
+
+
 class RaiseBatch(BatchBolt):
     raised = False
 
